@@ -1,0 +1,80 @@
+"""The `litpose` command: finds the subcommand's module, and turns a user's mistakes into one line each.
+
+Only the module of the subcommand that was asked for is imported, so that ``litpose --help`` starts fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from lightning_pose import __version__
+from lightning_pose.types import UserError
+
+# name -> one line of help, in the order in which a user meets them
+COMMANDS = {
+    "create_demo_data": "draw the synthetic chickadee data set",
+    "convert": "convert another tool's labels",
+    "check": "validate a config file and its data without training",
+    "train": "train a detector, or a pose model on a detector's crops",
+    "predict": "predict keypoints on labelled frames or videos",
+    "create_bbox": "compute bounding boxes from a detector's predictions",
+    "crop": "crop labelled frames around their bounding boxes",
+    "remap": "map a pose model's predictions back to frame coordinates",
+    "score": "compute pixel errors of predictions against labels",
+    "plot_ood": "plot pixel error against the ensemble's standard deviation",
+    "index_images": "write checksums of a data set's images",
+}
+USER_ERROR_CODE = 2
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """Build the parser; only `command`'s own module is imported for its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="litpose",
+        description="Estimate the pose of small animals in large frames. Each step works by itself; "
+        "`snakemake results/<dataset>/ood_plots.pdf` chains them all.",
+    )
+    parser.add_argument("--version", action="version", version=f"litpose {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == command:
+            module = importlib.import_module(f"lightning_pose.cli.{name}")
+            sub.description = module.__doc__
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; return the exit code (2 after a user's mistake)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((argument for argument in arguments if not argument.startswith("-")), None)
+    args = build_parser(command).parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
+    try:
+        args.run(args)
+    except UserError as error:
+        if args.debug:
+            raise
+        for problem in error.problems:
+            print(f"litpose {args.command}: {problem}", file=sys.stderr)
+        return USER_ERROR_CODE
+    except OSError as error:
+        if args.debug or error.filename is None:
+            raise
+        print(f"litpose {args.command}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return USER_ERROR_CODE
+    except KeyboardInterrupt:
+        print(f"litpose {args.command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

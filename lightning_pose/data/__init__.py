@@ -1,0 +1,1 @@
+"""Datasets, augmentation, data checks and the synthetic demo."""

@@ -1,0 +1,1 @@
+"""Metrics, out-of-distribution analysis and plots."""

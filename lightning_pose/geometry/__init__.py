@@ -1,0 +1,1 @@
+"""Coordinate spaces: frame, crop and model pixels, heatmaps."""

@@ -1,0 +1,1 @@
+"""Readers and writers: labels, predictions, bounding boxes, videos, other tools' formats."""
