@@ -1,0 +1,226 @@
+"""Load settings: YAML, overrides, validation, dataclass. The only user of hydra and omegaconf.
+
+A file of upstream Lightning Pose loads as it is: keys that have no effect here are accepted with a
+warning, a misspelt key is refused with the nearest right spelling.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lightning_pose.settings import Settings
+from lightning_pose.settings_checks import impossible_values
+from lightning_pose.types import Problem, UserError
+
+logger = logging.getLogger(__name__)
+
+# Keys of upstream Lightning Pose that mean nothing here.
+WITHOUT_EFFECT = (
+    "callbacks", "dali", "hydra", "losses",
+    "data.image_orig_dims", "data.mirrored_column_matches", "data.columns_for_singleview_pca",
+    "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
+    "eval.hydra_paths", "eval.predict_vids_after_training", "eval.save_vids_after_training",
+    "eval.fiftyone", "eval.test_videos_directory", "eval.saved_vid_preds_dir", "eval.colormap",
+    "eval.video_file_to_plot", "eval.pred_csv_files_to_plot", "eval.predict_vids_after_training_file",
+    "model.checkpoint", "model.backbone_pretrained", "model.backbone_checkpoint", "model.head",
+    "model.do_context", "model.resnet_version", "model.image_size",
+    "training.accumulate_grad_batches", "training.ckpt_every_n_epochs", "training.gpu_id",
+    "training.imgaug_3d", "training.imgaug_hflip", "training.limit_train_batches", "training.min_steps",
+    "training.patch_mask", "training.profiler", "training.uniform_heatmaps_for_nan_keypoints",
+    "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",
+)  # fmt: skip
+# Mappings whose keys are the user's own.
+FREE_FORM = (
+    "workflow.detector", "workflow.pose", "workflow.variants", "workflow.plots.colors", "training.imgaug",
+)  # fmt: skip
+
+
+def find_config(name: str | Path) -> Path:
+    """Return the path of a config file, looking in ``config/`` too.
+
+    Raises
+    ------
+    UserError
+        If there is none; the message lists those in ``config/``.
+    """
+    for candidate in (Path(name), Path("config") / name, Path("config") / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    there = ", ".join(sorted(path.name for path in Path("config").glob("*.yaml"))) or "no files"
+    raise UserError(Problem(str(name), "a config file, here or in config/", f"none; config/ has {there}"))
+
+
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), kind: str | None = None, warn: bool = True
+) -> Settings:
+    """Load, override and validate the settings of a YAML file.
+
+    Parameters
+    ----------
+    path : path of the YAML file.
+    overrides : ``key=value`` in hydra's grammar.
+    kind : ``detector`` or ``pose``: apply ``workflow.<kind>`` of the file over the file's own settings.
+    warn : log keys that have no effect.
+
+    Raises
+    ------
+    UserError
+        Everything wrong with the file, each with its full key.
+    """
+    raw = _read_yaml(Path(path))
+    if kind is not None:
+        _apply_kind(raw, kind, str(path))
+    _apply_overrides(raw, overrides)
+    try:
+        container = OmegaConf.to_container(raw, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(Problem(str(path), "resolvable ${...} references", _first_line(error))) from None
+    return _build(container, str(path), warn)
+
+
+def to_yaml(settings: Settings) -> str:
+    """Return the complete settings as YAML that `load_config` reads back."""
+    return OmegaConf.to_yaml(OmegaConf.structured(settings))
+
+
+def _read_yaml(path: Path) -> DictConfig:
+    if not OmegaConf.has_resolver("LP_ROOT_PATH"):
+        OmegaConf.register_new_resolver(
+            "LP_ROOT_PATH", lambda *_: os.environ.get("LP_ROOT_PATH", os.getcwd())
+        )
+    try:
+        raw = OmegaConf.load(path)
+    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise UserError(Problem(str(path), "a readable YAML file", _first_line(error))) from None
+    if not isinstance(raw, DictConfig):
+        raise UserError(Problem(str(path), "a mapping of sections", "a list or an empty file"))
+    return raw
+
+
+def _apply_kind(raw: DictConfig, kind: str, where: str) -> None:
+    settings = OmegaConf.select(raw, f"workflow.{kind}") or {}
+    if not isinstance(settings, DictConfig | dict):
+        raise UserError(Problem(f"{where}: workflow.{kind}", "a mapping of settings", repr(settings)))
+    raw.merge_with(OmegaConf.create({key: settings[key] for key in settings}))
+
+
+def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
+    if not overrides:
+        return
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    problems = []
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException as error:
+            problems.append(Problem(f"--overrides {text}", "key=value", _first_line(error)))
+            continue
+        if override.is_delete():
+            problems.append(Problem(f"--overrides {text}", "key=value", "a deletion"))
+        else:
+            OmegaConf.update(raw, override.key_or_group, override.value(), force_add=True, merge=False)
+    if problems:
+        raise UserError(problems)
+
+
+def _build(container: dict, where: str, warn: bool) -> Settings:
+    """Turn a plain dict into `Settings`, collecting every problem."""
+    tree = OmegaConf.structured(Settings)
+    problems, without_effect = [], set()
+    for key, value in _leaves(container):
+        ignored = next((name for name in WITHOUT_EFFECT if key == name or key.startswith(name + ".")), None)
+        if ignored:
+            without_effect.add(ignored)
+            continue
+        problem = _unknown_key(tree, key, where) or _set_leaf(tree, key, value, where)
+        if problem:
+            problems.append(problem)
+    problems += _check_partial(container, where)
+    if without_effect and warn:
+        logger.warning("%s: accepted, but without effect here: %s", where, ", ".join(sorted(without_effect)))
+    if not problems:
+        settings = OmegaConf.to_object(tree)
+        problems = impossible_values(settings, where)
+    if problems:
+        raise UserError(problems)
+    return settings
+
+
+def _leaves(node: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and value and key not in FREE_FORM:
+            yield from _leaves(value, key + ".")
+        else:
+            yield key, value
+
+
+def _unknown_key(tree: DictConfig, key: str, where: str) -> Problem | None:
+    node: Any = tree
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        known = [str(name) for name in node] if isinstance(node, DictConfig) else []
+        if part not in known:
+            known += _ignored_names(".".join(parts[:depth]))
+            nearest = difflib.get_close_matches(part, known, n=1, cutoff=0.4)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known) or 'none'}"
+            return Problem(f"{where}: {key}", "a known key", f"{part} ({hint})")
+        if ".".join(parts[: depth + 1]) in FREE_FORM:
+            return None
+        node = node[part]
+    return None
+
+
+def _ignored_names(section: str) -> list[str]:
+    prefix = f"{section}." if section else ""
+    rest = (name[len(prefix) :] for name in WITHOUT_EFFECT if name.startswith(prefix))
+    return [name for name in rest if "." not in name]
+
+
+def _set_leaf(tree: DictConfig, key: str, value: Any, where: str) -> Problem | None:
+    if value == {}:
+        return None
+    try:
+        OmegaConf.update(tree, key, value, merge=False)
+    except OmegaConfBaseException as error:
+        default = OmegaConf.select(tree, key)
+        kind = f"a value like {default!r}" if default is not None else "another type"
+        return Problem(f"{where}: {key}", kind, f"{value!r} ({_first_line(error)})")
+    return None
+
+
+def _check_partial(container: dict, where: str) -> list[Problem]:
+    """Check the settings inside ``workflow.detector``, ``.pose`` and ``.variants`` as the sections they are."""
+    workflow = container.get("workflow") or {}
+    if not isinstance(workflow, dict):
+        return [Problem(f"{where}: workflow", "a mapping", repr(workflow))]
+    parts = {f"workflow.{kind}": workflow.get(kind) for kind in ("detector", "pose")}
+    for name, variant in (workflow.get("variants") or {}).items():
+        key = f"workflow.variants.{name}"
+        if not isinstance(variant, dict) or set(variant) - {"model", "settings"} or "settings" not in variant:
+            return [Problem(f"{where}: {key}", "{model: single|pose, settings: {...}}", repr(variant))]
+        parts[f"{key}.settings"] = variant["settings"]
+    problems = []
+    for prefix, settings in parts.items():
+        tree = OmegaConf.structured(Settings)
+        for key, value in _leaves(settings or {}):
+            problem = _unknown_key(tree, key, f"{where}: {prefix}") or _set_leaf(
+                tree, key, value, f"{where}: {prefix}"
+            )
+            problems += [problem] if problem else []
+    return problems
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

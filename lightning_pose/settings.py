@@ -1,0 +1,219 @@
+"""Every setting, with its type, default and meaning: the one place where a default is written.
+
+Sections and keys are those that users of Lightning Pose know. `lightning_pose.config` loads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class ModelType(str, Enum):
+    """What the head predicts."""
+
+    HEATMAP = "heatmap"
+    REGRESSION = "regression"
+    HEATMAP_MHCRNN = "heatmap_mhcrnn"
+
+
+class HeatmapLoss(str, Enum):
+    """Distance between predicted and target heatmaps."""
+
+    MSE = "mse"
+    KL = "kl"
+    JS = "js"
+
+
+class Weights(str, Enum):
+    """Where a backbone's first weights come from."""
+
+    AUTO = "auto"
+    PACKAGED = "packaged"
+    PRETRAINED = "pretrained"
+    RANDOM = "random"
+
+
+class Precision(str, Enum):
+    """Number format of the network's arithmetic."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+class Optimizer(str, Enum):
+    """Optimizers by their torch names."""
+
+    ADAM = "Adam"
+    ADAMW = "AdamW"
+
+
+class Schedule(str, Enum):
+    """Learning-rate schedules."""
+
+    MULTISTEP = "multisteplr"
+    COSINE = "cosine"
+
+
+class DataSource(str, Enum):
+    """How the workflow makes a data folder."""
+
+    DEMO = "demo"
+    DLC = "dlc"
+
+
+@dataclass
+class ImageDims:
+    """Height and width in pixels."""
+
+    height: int = 256
+    width: int = 256
+
+
+@dataclass
+class DataSettings:
+    """What to train on."""
+
+    image_resize_dims: ImageDims = field(default_factory=ImageDims)
+    data_dir: str = "data"
+    video_dir: str | None = None
+    csv_file: str = "CollectedData.csv"
+    num_keypoints: int | None = None
+    keypoint_names: list[str] | None = None
+    skeleton: list[Any] = field(default_factory=list)  # pairs of keypoint names, for drawing
+    downsample_factor: int = 2  # a heatmap cell is 2**downsample_factor pixels of the network's input
+
+
+@dataclass
+class OptimizerParams:
+    """Numbers of the optimizer."""
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    backbone_factor: float = 1.0  # the backbone's learning rate as a share of the head's
+
+
+@dataclass
+class MultiStepParams:
+    """The learning rate is multiplied by gamma at each milestone (an epoch)."""
+
+    milestones: list[int] = field(default_factory=lambda: [150, 200, 250])
+    gamma: float = 0.5
+
+
+@dataclass
+class CosineParams:
+    """Linear warm-up for a share of the steps, then half a cosine down to zero."""
+
+    warmup: float = 0.05
+
+
+@dataclass
+class ScheduleParams:
+    """Numbers of the schedules."""
+
+    multisteplr: MultiStepParams = field(default_factory=MultiStepParams)
+    cosine: CosineParams = field(default_factory=CosineParams)
+
+
+@dataclass
+class TrainingSettings:
+    """How to train."""
+
+    imgaug: Any = "dlc"  # a pipeline's name, or {pipeline: name, rotation: degrees, ...}
+    train_batch_size: int = 16
+    val_batch_size: int = 32
+    test_batch_size: int = 32
+    train_prob: float = 0.95
+    val_prob: float = 0.05
+    train_frames: float = 1.0  # up to 1: share of the training frames; above: their number
+    num_gpus: int = 1
+    num_workers: int = 0
+    early_stop_patience: int = 3
+    unfreezing_epoch: int = 0
+    min_epochs: int = 300
+    max_epochs: int = 300
+    max_steps: int | None = None  # instead of epochs
+    log_every_n_steps: int = 10
+    check_val_every_n_epoch: int = 5
+    rng_seed_data_pt: int = 0
+    rng_seed_model_pt: int = 0
+    optimizer: Optimizer = Optimizer.ADAM
+    optimizer_params: OptimizerParams = field(default_factory=OptimizerParams)
+    lr_scheduler: Schedule = Schedule.MULTISTEP
+    lr_scheduler_params: ScheduleParams = field(default_factory=ScheduleParams)
+    precision: Precision = Precision.AUTO
+
+
+@dataclass
+class ModelSettings:
+    """Which network to train."""
+
+    backbone: str = "tf_efficientnet_lite0"  # any name that timm knows
+    weights: Weights = Weights.AUTO  # auto: packaged where the package has them, else pretrained
+    model_type: ModelType = ModelType.HEATMAP
+    heatmap_loss_type: HeatmapLoss = HeatmapLoss.MSE
+    losses_to_use: list[str] | None = None
+    model_name: str = "model"
+    freeze_stages: int = 0  # how many of the backbone's first stages keep their first weights
+    freeze_batch_norm: bool | None = None  # null: yes, unless the weights are random
+    head_channels: int = 64
+    heatmap_sigma: float = 1.25  # of the target Gaussian, in heatmap cells
+
+
+@dataclass
+class EvalSettings:
+    """What happens after training, and how results are drawn."""
+
+    confidence_thresh_for_vid: float = 0.9
+
+
+@dataclass
+class WorkflowData:
+    """How the workflow makes the data folder: null = the user brings it."""
+
+    source: DataSource | None = None
+    project_dir: str | None = None  # dlc: the DeepLabCut project
+    ood_start: int | None = None  # dlc: the first frame of the OOD set
+    ind_frames: int = 240
+    ood_frames: int = 120
+    video_frames: int = 300
+    seed: int = 0
+
+
+@dataclass
+class PlotSettings:
+    """Looks of the plots."""
+
+    colors: dict[str, str] = field(default_factory=dict)  # kind -> hex colour
+
+
+@dataclass
+class WorkflowSettings:
+    """What the DAG needs beyond a single training."""
+
+    data: WorkflowData = field(default_factory=WorkflowData)
+    ind_csv: str | None = None
+    ood_csv: str | None = None
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    crop_ratios: list[float] = field(default_factory=lambda: [1.8])
+    anchor_keypoints: list[str] = field(default_factory=list)
+    crop_size: ImageDims = field(default_factory=ImageDims)
+    detector: dict[str, Any] = field(default_factory=dict)  # settings of detectors, over the file's own
+    pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
+    variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
+    videos: list[str] = field(default_factory=list)
+    plots: PlotSettings = field(default_factory=PlotSettings)
+
+
+@dataclass
+class Settings:
+    """The whole tree."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    eval: EvalSettings = field(default_factory=EvalSettings)
+    workflow: WorkflowSettings = field(default_factory=WorkflowSettings)
