@@ -1,0 +1,40 @@
+"""Validate a config file and its data without training: everything wrong is listed at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lightning_pose.cli.options import add_overrides
+
+HELP = "validate a config file and its data without training"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("config_file", type=Path, help="a config file; a bare name is found in config/ too")
+    add_overrides(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check."""
+    from lightning_pose.config import find_config, load_config
+    from lightning_pose.data.check import check_dataset
+    from lightning_pose.io.labels import read_labels
+    from lightning_pose.types import UserError
+
+    config = find_config(args.config_file)
+    settings = load_config(config, args.overrides)
+    data_dir, workflow = Path(settings.data.data_dir), settings.workflow
+    names = dict.fromkeys([settings.data.csv_file, workflow.ind_csv, workflow.ood_csv])
+    csv_files = [data_dir / name for name in names if name]
+    problems = check_dataset(data_dir, csv_files, settings.data.keypoint_names)
+    if problems:
+        raise UserError(problems)
+    for path in csv_files:
+        labels = read_labels(path)
+        share = float((labels.keypoints_px == labels.keypoints_px).all(-1).mean())
+        print(
+            f"{path}: {len(labels.image_paths)} images, {len(labels.keypoint_names)} keypoints, {share:.0%} labelled"
+        )
+    print(f"{config}: nothing wrong found")

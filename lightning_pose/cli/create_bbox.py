@@ -1,0 +1,69 @@
+"""Compute a square bounding box in each frame from a detector's predictions.
+
+litpose create_bbox --predictions predictions.csv --output bbox.csv --crop_ratio 1.8
+litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/image_preds/<csv>/)
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "compute bounding boxes from a detector's predictions"
+DEFAULT_RATIO = 2.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "model_dir", type=Path, nargs="?", help="a detector's folder, instead of --predictions"
+    )
+    parser.add_argument("input_path", type=Path, nargs="*", help="labels CSVs that the detector predicted on")
+    parser.add_argument("--predictions", type=Path, help="a predictions CSV")
+    parser.add_argument("--output", type=Path, help="the bounding-box CSV to write")
+    parser.add_argument(
+        "--data_dir",
+        type=Path,
+        default=Path(),
+        help="folder of the images, looked at where no animal was found",
+    )
+    parser.add_argument(
+        "--crop_ratio", type=float, help=f"box side over the keypoints' span (default {DEFAULT_RATIO})"
+    )
+    parser.add_argument("--crop_size", type=int, help="box side in pixels, instead of a ratio")
+    parser.add_argument("--anchor_keypoints", default="", help="names, separated by commas (default: all)")
+    parser.add_argument(
+        "--min_confidence", type=float, default=0.05, help="ignore keypoints below (default 0.05)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write boxes."""
+    from lightning_pose.geometry.boxes import boxes_from_keypoints
+    from lightning_pose.io.bboxes import write_bboxes
+    from lightning_pose.io.images import image_size
+    from lightning_pose.io.predictions import read_predictions
+    from lightning_pose.types import Problem, UserError
+
+    if args.predictions and args.output and not args.model_dir:
+        pairs = [(args.predictions, args.output)]
+    elif args.model_dir and args.input_path and not args.predictions:
+        folders = [args.model_dir / "image_preds" / path.name for path in args.input_path]
+        pairs = [(folder / "predictions.csv", folder / "bbox.csv") for folder in folders]
+    else:
+        raise UserError(Problem("arguments", "--predictions and --output, or MODEL_DIR and CSVs", "neither"))
+    ratio = args.crop_ratio if args.crop_ratio or args.crop_size else DEFAULT_RATIO
+    for source, target in pairs:
+        predictions = read_predictions(source)
+        boxes = boxes_from_keypoints(
+            predictions.keypoints_px,
+            predictions.confidence,
+            predictions.keypoint_names,
+            list(predictions.index),
+            lambda row, names=predictions.index: image_size(args.data_dir / str(names[row])),
+            [name for name in args.anchor_keypoints.split(",") if name],
+            crop_ratio=ratio,
+            crop_size=args.crop_size,
+            min_confidence=args.min_confidence,
+        )
+        write_bboxes(boxes, target)

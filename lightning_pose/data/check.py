@@ -1,0 +1,120 @@
+"""Find everything wrong with labels and images before hours are spent on them."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.io.images import image_size
+from lightning_pose.io.labels import read_labels
+from lightning_pose.types import Labels, Problem, UserError
+
+OUTSIDE_SHARE = 0.1  # a label may lie this share of the image's size outside it
+ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
+TAIL_BYTES = 4096
+
+
+def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[str] | None) -> list[Problem]:
+    """Check labels CSVs and the images they name.
+
+    Parameters
+    ----------
+    data_dir : folder that image paths are relative to.
+    csv_files : labels CSVs; all need the same keypoints.
+    keypoint_names : of the config, None = whatever the first CSV has.
+
+    Returns
+    -------
+    list of Problem
+        Everything found, in the order of the files.
+    """
+    if not data_dir.is_dir():
+        return [Problem("data.data_dir", "a folder", f"{data_dir}, which is none")]
+    problems: list[Problem] = []
+    expected, source = keypoint_names, "the config's keypoint_names"
+    for csv_file in csv_files:
+        try:
+            labels = read_labels(csv_file)
+        except UserError as error:
+            problems += error.problems
+            continue
+        if expected is None:
+            expected, source = labels.keypoint_names, str(csv_file)
+        elif labels.keypoint_names != expected:
+            problems.append(_names_differ(csv_file, labels.keypoint_names, expected, source))
+        problems += _duplicates(csv_file, labels)
+        problems += _images(csv_file, labels, data_dir)
+    return problems
+
+
+def _names_differ(csv_file: Path, found: list[str], expected: list[str], source: str) -> Problem:
+    missing = [name for name in expected if name not in found]
+    unknown = [name for name in found if name not in expected]
+    parts = [f"no {', '.join(missing)}"] if missing else []
+    parts += [f"unknown {', '.join(unknown)}"] if unknown else []
+    return Problem(f"{csv_file}, header", f"the keypoints of {source}", "; ".join(parts) or "another order")
+
+
+def _duplicates(csv_file: Path, labels: Labels) -> list[Problem]:
+    first: dict[str, int] = {}
+    problems = []
+    for number, path in enumerate(labels.image_paths, 4):
+        if path in first:
+            problems.append(
+                Problem(f"{csv_file}, row {number}", "each image once", f"{path} of row {first[path]} again")
+            )
+        first.setdefault(path, number)
+    return problems
+
+
+def _images(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
+    root = data_dir.resolve()
+    with ThreadPoolExecutor(4) as pool:
+        checked = pool.map(
+            lambda item: _image(csv_file, labels, item[0], item[1], data_dir, root),
+            enumerate(labels.image_paths),
+        )
+        return [problem for found in checked for problem in found]
+
+
+def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path, root: Path) -> list[Problem]:
+    where = f"{csv_file}, row {row + 4}"
+    if (
+        os.path.isabs(path)
+        or ".." in Path(path).parts
+        or not (data_dir / path).resolve().is_relative_to(root)
+    ):
+        return [Problem(where, f"an image path inside {data_dir}", path)]
+    try:
+        height, width = image_size(data_dir / path)
+    except UserError as error:
+        return [Problem(f"{where}, {path}", problem.expected, problem.found) for problem in error.problems]
+    if not _is_whole(data_dir / path):
+        return [Problem(f"{where}, {path}", "a whole image", "a truncated file")]
+    keypoints = labels.keypoints_px[row]
+    margin = OUTSIDE_SHARE * np.array([width, height])
+    with np.errstate(invalid="ignore"):
+        outside = ((keypoints < -margin) | (keypoints > np.array([width, height]) + margin)).any(-1)
+    return [
+        Problem(
+            f"{where}, {labels.keypoint_names[k]}",
+            f"a label inside the image of {width}x{height} px",
+            f"x={keypoints[k, 0]:g}, y={keypoints[k, 1]:g}",
+        )
+        for k in np.flatnonzero(outside)
+    ]
+
+
+def _is_whole(path: Path) -> bool:
+    """Say whether a PNG or JPEG has its end marker; other formats are decoded."""
+    ending = ENDINGS.get(path.suffix.lower())
+    if ending is None:
+        import cv2
+
+        return cv2.imread(str(path)) is not None
+    with open(path, "rb") as file:
+        file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
+        return ending in file.read()

@@ -1,0 +1,132 @@
+"""Pixel error against the ensemble's standard deviation: numbers only, no drawing.
+
+Axes: M members, N frames, K keypoints. Errors are in original frame pixels; NaN = not labelled or not
+predicted.
+
+References
+----------
+Biderman et al., Nature Methods 2024, Fig. 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class ErrorCurve:
+    """Mean pixel error of what lies above each threshold of standard deviation.
+
+    Parameters
+    ----------
+    thresholds, mean, standard_error, share : arrays, (S,)
+        `share` is the part of the keypoints left, from 1 to 0.
+    count : array, (S,), int
+        Values that the mean is over.
+    """
+
+    thresholds: np.ndarray
+    mean: np.ndarray
+    standard_error: np.ndarray
+    share: np.ndarray
+    count: np.ndarray
+
+
+def ensemble_standard_deviation(keypoints_px: np.ndarray) -> np.ndarray:
+    """Return the spread of all members' predictions.
+
+    Parameters
+    ----------
+    keypoints_px : array, (M, N, K, 2)
+
+    Returns
+    -------
+    array, (N, K)
+        Population standard deviation of x and of y, averaged over the two; NaN with fewer than two members
+        that predicted the keypoint.
+    """
+    there = np.isfinite(keypoints_px).all(-1, keepdims=True)
+    count = there.sum(0)
+    filled = np.where(there, keypoints_px, 0.0)
+    mean = filled.sum(0) / np.maximum(count, 1)
+    variance = (np.where(there, keypoints_px - mean, 0.0) ** 2).sum(0) / np.maximum(count, 1)
+    deviation = np.sqrt(variance).mean(-1)
+    return np.where(count[..., 0] >= 2, deviation, np.nan)
+
+
+def error_curve(errors: np.ndarray, deviation: np.ndarray, thresholds: np.ndarray) -> ErrorCurve:
+    """Average the errors whose standard deviation lies above each threshold.
+
+    Parameters
+    ----------
+    errors : array, (M, N, K)
+        Of the members of one kind.
+    deviation : array, (N, K)
+        Of all members compared.
+    thresholds : array, (S,), ascending.
+    """
+    errors, spread = paired(errors, deviation)
+    order = np.argsort(spread, kind="stable")
+    errors, spread = errors[order], spread[order]
+    start = np.searchsorted(spread, thresholds, side="right")
+    count = len(errors) - start
+    total = np.append(np.cumsum(errors[::-1])[::-1], 0.0)
+    mean = _divide(total[start], count)
+    # squares about the overall mean, so that nothing cancels
+    center = errors.mean() if len(errors) else 0.0
+    squares = np.append(np.cumsum(((errors - center) ** 2)[::-1])[::-1], 0.0)
+    variance = _divide(squares[start], count) - (mean - center) ** 2
+    sample = variance.clip(0) * _divide(count, count - 1)
+    return ErrorCurve(
+        thresholds=thresholds,
+        mean=mean,
+        standard_error=np.sqrt(_divide(sample, count)),
+        share=count / max(len(errors), 1),
+        count=count,
+    )
+
+
+def paired(errors: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the flat errors and the standard deviation of each, without those that lack either."""
+    spread = np.broadcast_to(deviation, errors.shape)
+    keep = np.isfinite(errors) & np.isfinite(spread)
+    return errors[keep], spread[keep]
+
+
+def spearman(errors: np.ndarray, deviation: np.ndarray) -> float:
+    """Return Spearman's rank correlation of error and standard deviation; NaN where undefined."""
+    errors, spread = paired(errors, deviation)
+    if len(errors) < 2 or np.ptp(errors) == 0 or np.ptp(spread) == 0:
+        return float("nan")
+    return float(stats.spearmanr(errors, spread).statistic)
+
+
+def auroc(errors: np.ndarray, deviation: np.ndarray, limit_px: float) -> float:
+    """Return how well the standard deviation tells errors above a limit: 0.5 = not at all, 1 = perfectly.
+
+    The probability that a random keypoint above the limit has the larger deviation, ties counting half
+    (the Mann-Whitney statistic). NaN if all errors lie on one side.
+    """
+    errors, spread = paired(errors, deviation)
+    wrong = errors > limit_px
+    positives, negatives = int(wrong.sum()), int((~wrong).sum())
+    if not positives or not negatives:
+        return float("nan")
+    ranks = stats.rankdata(spread)
+    return float((ranks[wrong].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def default_thresholds(deviation: np.ndarray, count: int = 60) -> np.ndarray:
+    """Return thresholds from 0 to where 2 % of the keypoints are left."""
+    finite = deviation[np.isfinite(deviation)]
+    high = float(np.quantile(finite, 0.98)) if finite.size else 1.0
+    return np.linspace(0.0, max(high, 1e-9), count)
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    denominator = np.asarray(denominator, dtype=float)
+    result = np.full(denominator.shape, np.nan)
+    return np.divide(numerator, denominator, out=result, where=denominator > 0)

@@ -1,0 +1,137 @@
+"""Gather the members that are compared: predictions aligned with labels, image by image."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.evaluation.metrics import pixel_error
+from lightning_pose.evaluation.ood import ensemble_standard_deviation
+from lightning_pose.io.labels import read_labels
+from lightning_pose.io.predictions import read_predictions
+from lightning_pose.types import Labels, Predictions, Problem, Split, UserError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MemberFiles:
+    """One trained model's predictions in frame pixels."""
+
+    kind: str
+    seed: str
+    ind_csv: Path
+    ood_csv: Path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All members on one set of frames.
+
+    Parameters
+    ----------
+    name : ``InD`` or ``OOD``.
+    frames, keypoint_names : lists of str
+    kinds, seeds : lists of str, one a member
+    errors : array, (M, N, K)
+        Frame pixels.
+    deviation : array, (N, K)
+        Of all members, frame pixels.
+    note : str
+        What a reader of the plot has to know, or nothing.
+    """
+
+    name: str
+    frames: list[str]
+    keypoint_names: list[str]
+    kinds: list[str]
+    seeds: list[str]
+    errors: np.ndarray
+    deviation: np.ndarray
+    note: str = ""
+
+    def of_kind(self, kind: str) -> np.ndarray:
+        """Return the errors of one kind's members."""
+        return self.errors[[own == kind for own in self.kinds]]
+
+
+def aligned_keypoints(
+    predictions: Predictions, labels: Labels, predictions_csv: Path, labels_csv: Path
+) -> tuple[np.ndarray, list[str] | None]:
+    """Return predicted keypoints, (N, K, 2), and splits in the order of the labels.
+
+    Raises
+    ------
+    UserError
+        If images or keypoints differ.
+    """
+    rows = {str(name): row for row, name in enumerate(predictions.index)}
+    missing = [path for path in labels.image_paths if path not in rows]
+    surplus = sorted(set(rows) - set(labels.image_paths))
+    if missing or surplus:
+        found = f"no row for {missing[0]}" if missing else f"a row for {surplus[0]} too"
+        raise UserError(Problem(str(predictions_csv), f"a row for each image of {labels_csv}", found))
+    if set(predictions.keypoint_names) != set(labels.keypoint_names):
+        raise UserError(
+            Problem(
+                f"{predictions_csv}, header",
+                f"keypoints {labels.keypoint_names}",
+                str(predictions.keypoint_names),
+            )
+        )
+    order = [rows[path] for path in labels.image_paths]
+    columns = [predictions.keypoint_names.index(name) for name in labels.keypoint_names]
+    splits = None if predictions.splits is None else [predictions.splits[row] for row in order]
+    return predictions.keypoints_px[order][:, columns], splits
+
+
+def compare(name: str, labels_csv: Path, members: list[MemberFiles], held_out_only: bool) -> Comparison:
+    """Read all members' predictions of one labels CSV.
+
+    Parameters
+    ----------
+    name : ``InD`` or ``OOD``.
+    labels_csv : labels in frame pixels.
+    members : who is compared.
+    held_out_only : leave out frames that any member was trained on.
+    """
+    labels = read_labels(labels_csv)
+    keypoints, trained = [], np.zeros(len(labels.image_paths), bool)
+    known = True
+    for member in members:
+        path = member.ind_csv if held_out_only else member.ood_csv
+        keypoints_px, splits = aligned_keypoints(read_predictions(path), labels, path, labels_csv)
+        if not np.isfinite(keypoints_px).any():
+            logger.warning("%s: no predictions at all", path)
+        keypoints.append(keypoints_px)
+        known &= splits is not None
+        trained |= np.array([split == Split.TRAIN.value for split in splits or [""] * len(trained)])
+    stacked = np.stack(keypoints)
+    keep = ~trained if held_out_only else np.ones_like(trained)
+    note = _note(held_out_only, known, int(keep.sum()), len(members))
+    if note:
+        logger.warning("%s: %s", name, note)
+    return Comparison(
+        name=name,
+        frames=[path for path, kept in zip(labels.image_paths, keep, strict=True) if kept],
+        keypoint_names=labels.keypoint_names,
+        kinds=[member.kind for member in members],
+        seeds=[member.seed for member in members],
+        errors=pixel_error(stacked[:, keep], labels.keypoints_px[keep]),
+        deviation=ensemble_standard_deviation(stacked[:, keep]),
+        note=note,
+    )
+
+
+def _note(held_out_only: bool, known: bool, frames: int, members: int) -> str:
+    notes = []
+    if held_out_only and not known:
+        notes.append("splits unknown: training frames included")
+    if frames == 0:
+        notes.append("every frame was trained on")
+    if members < 2:
+        notes.append("one member only: standard deviation undefined")
+    return "; ".join(notes)

@@ -1,0 +1,184 @@
+"""Draw the OOD plots: a vector PDF of four pages. Nothing is computed here that is not in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from lightning_pose.evaluation.ood import paired
+from lightning_pose.evaluation.ood_input import Comparison
+from lightning_pose.evaluation.ood_table import curves, summary
+from lightning_pose.io.files import write_atomic
+
+# Okabe & Ito's colours, which colour-blind readers tell apart.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "pdf.fonttype": 42,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+ERROR_LABEL = "pixel error (frame px)"
+SPREAD_LABEL = "ensemble standard deviation (frame px)"
+
+
+def draw_ood_plots(
+    comparisons: list[Comparison],
+    path: Path,
+    colors: Mapping[str, str] | None = None,
+    figures_dir: Path | None = None,
+) -> None:
+    """Draw all pages.
+
+    Parameters
+    ----------
+    comparisons : InD and OOD.
+    path : the PDF to write.
+    colors : hex colours by kind, over the palette.
+    figures_dir : folder for each page as PNG, None = no PNGs.
+    """
+    kinds = list(dict.fromkeys(kind for comparison in comparisons for kind in comparison.kinds))
+    chosen = {kind: (colors or {}).get(kind, PALETTE[i % len(PALETTE)]) for i, kind in enumerate(kinds)}
+    pages = {
+        "error_vs_deviation": _curve_page,
+        "error_per_keypoint": _keypoint_page,
+        "error_scatter": _scatter_page,
+        "numbers": _numbers_page,
+    }
+    with mpl.rc_context(STYLE), write_atomic(path) as temporary:
+        metadata = {
+            "Title": "Pixel error and ensemble standard deviation",
+            "CreationDate": None,
+            "ModDate": None,
+        }
+        with PdfPages(temporary, metadata=metadata) as pdf:
+            for name, draw in pages.items():
+                figure = draw(comparisons, chosen)
+                pdf.savefig(figure, dpi=200)
+                if figures_dir is not None:
+                    with write_atomic(figures_dir / f"{name}.png") as picture:
+                        figure.savefig(picture, dpi=130, format="png", metadata={"Software": None})
+
+
+def _panels(
+    comparisons: list[Comparison], size: tuple[float, float], **options: object
+) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=size)
+    axes = figure.subplots(1, len(comparisons), squeeze=False, **options)[0]
+    for axis, comparison in zip(axes, comparisons, strict=True):
+        axis.set_title(_title(comparison), loc="left", fontsize=10)
+    return figure, list(axes)
+
+
+def _title(comparison: Comparison) -> str:
+    which = {"InD": "in distribution, held-out frames", "OOD": "out of distribution"}
+    lines = f"{comparison.name} ({which.get(comparison.name, '')}; {len(comparison.frames)} frames)"
+    return f"{lines}\n{comparison.note}" if comparison.note else lines
+
+
+def _curve_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
+    figure, axes = _panels(comparisons, (11, 4.6), sharey=True)
+    for axis, comparison in zip(axes, comparisons, strict=True):
+        share_axis = axis.twinx()
+        share_axis.spines["right"].set_visible(True)
+        share_axis.grid(False)
+        for i, (kind, curve) in enumerate(curves(comparison).items()):
+            style = {"color": colors[kind], "linestyle": DASHES[i % len(DASHES)]}
+            axis.plot(curve.thresholds, curve.mean, linewidth=1.8, label=kind, **style)
+            low, high = curve.mean - curve.standard_error, curve.mean + curve.standard_error
+            axis.fill_between(curve.thresholds, low, high, color=colors[kind], alpha=0.18, linewidth=0)
+            if i == 0:
+                share_axis.plot(curve.thresholds, 100 * curve.share, color="#8c8c8c", linewidth=0.9)
+        share_axis.set_ylim(0, 105)
+        share_axis.set_ylabel("keypoints left (%)", color="#6e6e6e")
+        share_axis.tick_params(colors="#6e6e6e")
+        axis.set_xlabel(f"threshold on the {SPREAD_LABEL}")
+        axis.set_ylabel(f"mean {ERROR_LABEL}")
+        axis.set_xlim(left=0)
+        axis.set_ylim(bottom=0)
+        axis.set_zorder(share_axis.get_zorder() + 1)
+        axis.patch.set_visible(False)
+    axes[0].legend(loc="upper left", title="model")
+    return figure
+
+
+def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
+    names = comparisons[0].keypoint_names
+    figure, axes = _panels(comparisons, (11, max(4.6, 0.42 * len(names) + 1.2)), sharey=True)
+    for axis, comparison in zip(axes, comparisons, strict=True):
+        kinds = list(dict.fromkeys(comparison.kinds))
+        height = 0.8 / len(kinds)
+        for i, kind in enumerate(kinds):
+            errors = comparison.of_kind(kind)
+            data = [
+                values[np.isfinite(values)] for values in np.moveaxis(errors, -1, 0).reshape(len(names), -1)
+            ]
+            positions = [k - 0.4 + (i + 0.5) * height for k in range(len(names))]
+            boxes = axis.boxplot(
+                data, positions=positions, widths=0.8 * height, orientation="horizontal", whis=(5, 95),
+                showfliers=False, patch_artist=True, medianprops={"color": "black", "linewidth": 1.1},
+            )  # fmt: skip
+            for box in boxes["boxes"]:
+                box.set(facecolor=colors[kind], alpha=0.75, linewidth=0.6)
+            axis.plot([], [], color=colors[kind], linewidth=6, alpha=0.75, label=kind)
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(names)), names)
+        axis.set_xlabel(f"{ERROR_LABEL}: median, quartiles, 5th to 95th percentile")
+    axes[0].invert_yaxis()
+    axes[0].legend(loc="lower right", title="model")
+    return figure
+
+
+def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
+    figure, axes = _panels(comparisons, (11, 4.8), sharex=True, sharey=True)
+    for axis, comparison in zip(axes, comparisons, strict=True):
+        for kind in dict.fromkeys(comparison.kinds):
+            errors, spread = paired(comparison.of_kind(kind), comparison.deviation)
+            rho = summary(comparison, kind)["spearman"]
+            label = f"{kind}: Spearman's \N{GREEK SMALL LETTER RHO} = {rho:.2f}"
+            axis.scatter(
+                np.maximum(spread, 1e-2), np.maximum(errors, 1e-2), s=6, alpha=0.35, linewidths=0,
+                color=colors[kind], label=label, rasterized=errors.size > RASTER_FROM,
+            )  # fmt: skip
+        axis.set(xscale="log", yscale="log", xlabel=SPREAD_LABEL, ylabel=ERROR_LABEL)
+        axis.legend(loc="upper left", markerscale=2)
+    return figure
+
+
+def _numbers_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
+    header = ["set", "model", "n", "mean", "median", "90th pct.", "Spearman", "AUROC >5 px", "AUROC >10 px"]
+    cells = []
+    for comparison in comparisons:
+        for kind in dict.fromkeys(comparison.kinds):
+            numbers = list(summary(comparison, kind).values())
+            cells.append(
+                [comparison.name, kind, f"{numbers[0]:.0f}", *(_shown(value) for value in numbers[1:])]
+            )
+    figure = Figure(figsize=(11, 1.6 + 0.34 * len(cells)))
+    axis = figure.subplots()
+    axis.axis("off")
+    axis.set_title("Errors in frame px over all labelled keypoints and members", loc="left", fontsize=10)
+    table = axis.table(cells, colLabels=header, loc="upper center", cellLoc="right", edges="horizontal")
+    table.scale(1, 1.5)
+    table.auto_set_font_size(False)
+    table.set_fontsize(9.5)
+    for row, cell_texts in enumerate(cells, 1):
+        table[row, 1].get_text().set_color(colors[cell_texts[1]])
+    return figure
+
+
+def _shown(value: float) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.2f}"

@@ -1,0 +1,133 @@
+"""Bounding boxes, and the maps between frame and crop pixels.
+
+A crop of W x H pixels shows a box (x, y, w, h) of the frame. Pixel centres lie at integers in both, so that
+crop column u shows frame column ``x - 0.5 + (u + 0.5) * w / W``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lightning_pose.types import Boxes, BoxStatus, Problem, UserError
+
+logger = logging.getLogger(__name__)
+
+MIN_BOX_PX = 8
+MIN_KEYPOINTS = 2  # fewer say nothing about the animal's size
+STRAY_FACTOR = 4.0  # a keypoint this many times the median distance from the median point is a stray
+STRAY_MIN_KEYPOINTS = 5
+
+
+def frame_to_crop(keypoints_frame_px: np.ndarray, xywh_px: np.ndarray, crop_hw: Sequence[int]) -> np.ndarray:
+    """Map frame pixels to crop pixels.
+
+    Parameters
+    ----------
+    keypoints_frame_px : array, (N, K, 2)
+    xywh_px : array, (N, 4)
+        The box of each row.
+    crop_hw : height and width of the crop.
+
+    Returns
+    -------
+    array, (N, K, 2)
+    """
+    scale = np.array([crop_hw[1], crop_hw[0]]) / xywh_px[:, None, 2:]
+    return (keypoints_frame_px + 0.5 - xywh_px[:, None, :2]) * scale - 0.5
+
+
+def crop_to_frame(keypoints_crop_px: np.ndarray, xywh_px: np.ndarray, crop_hw: Sequence[int]) -> np.ndarray:
+    """Map crop pixels to frame pixels: the inverse of `frame_to_crop`."""
+    scale = xywh_px[:, None, 2:] / np.array([crop_hw[1], crop_hw[0]])
+    return (keypoints_crop_px + 0.5) * scale - 0.5 + xywh_px[:, None, :2]
+
+
+def boxes_from_keypoints(
+    keypoints_px: np.ndarray,
+    confidence: np.ndarray,
+    keypoint_names: list[str],
+    index: list,
+    frame_size: Callable[[int], tuple[int, int]],
+    anchor_keypoints: Sequence[str] = (),
+    crop_ratio: float | None = None,
+    crop_size: int | None = None,
+    min_confidence: float = 0.05,
+) -> Boxes:
+    """Place a square box around the animal in each frame.
+
+    Parameters
+    ----------
+    keypoints_px : array, (N, K, 2)
+        Frame pixels; NaN = nothing predicted.
+    confidence : array, (N, K)
+    keypoint_names : list of str
+    index : names of the rows.
+    frame_size : gives the (height, width) of a row's frame; asked only where the detector saw nothing.
+    anchor_keypoints : keypoints that define the box; none = all.
+    crop_ratio : side of the box over the span of the keypoints.
+    crop_size : side in pixels, instead.
+    min_confidence : keypoints below are not looked at.
+
+    Returns
+    -------
+    Boxes
+        Whole pixels. A frame with fewer than two usable keypoints gets the square that holds the whole
+        frame, and the status ``fallback``.
+    """
+    columns = _anchor_columns(keypoint_names, anchor_keypoints)
+    if (crop_ratio is None) == (crop_size is None):
+        raise UserError(Problem("crop_ratio, crop_size", "one of the two", "both or none"))
+    for name, value in (("crop_ratio", crop_ratio), ("crop_size", crop_size)):
+        if value is not None and not value > 0:
+            raise UserError(Problem(name, "a number above 0", str(value)))
+    boxes, status = np.empty((len(index), 4)), []
+    for row in range(len(index)):
+        points = keypoints_px[row, columns]
+        seen = np.isfinite(points).all(-1) & (confidence[row, columns] >= min_confidence)
+        points = _without_strays(points[seen])
+        if len(points) < min(MIN_KEYPOINTS, len(columns)):
+            height, width = frame_size(row)
+            side = max(height, width)
+            boxes[row] = (width - side) // 2, (height - side) // 2, side, side
+            status.append(BoxStatus.FALLBACK.value)
+        else:
+            boxes[row] = _square_around(points, crop_ratio, crop_size)
+            status.append(BoxStatus.DETECTED.value)
+    lost = [str(index[row]) for row, name in enumerate(status) if name == BoxStatus.FALLBACK.value]
+    if lost:
+        logger.warning(
+            "no animal found in %d of %d frames, which are kept whole: %s", len(lost), len(index), _few(lost)
+        )
+    return Boxes(list(index), boxes, status)
+
+
+def _square_around(points: np.ndarray, crop_ratio: float | None, crop_size: int | None) -> np.ndarray:
+    low, high = points.min(0), points.max(0)
+    span = float((high - low).max())
+    side = max(crop_size if crop_size is not None else int(np.ceil(crop_ratio * span)), MIN_BOX_PX)
+    x, y = np.round((low + high + 1) / 2 - side / 2)
+    return np.array([x, y, side, side])
+
+
+def _without_strays(points: np.ndarray) -> np.ndarray:
+    """Drop keypoints far from all others, which would blow up the box."""
+    if len(points) < STRAY_MIN_KEYPOINTS:
+        return points
+    distance = np.linalg.norm(points - np.median(points, axis=0), axis=-1)
+    return points[distance <= STRAY_FACTOR * max(float(np.median(distance)), 1.0)]
+
+
+def _anchor_columns(keypoint_names: list[str], anchors: Sequence[str]) -> list[int]:
+    unknown = [name for name in anchors if name not in keypoint_names]
+    if unknown:
+        raise UserError(
+            Problem("anchor_keypoints", f"names among {', '.join(keypoint_names)}", ", ".join(unknown))
+        )
+    return [keypoint_names.index(name) for name in anchors] if anchors else list(range(len(keypoint_names)))
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

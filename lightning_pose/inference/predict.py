@@ -1,0 +1,131 @@
+"""Predict keypoints of labelled images with a trained model folder.
+
+Keypoints come out in pixels of the image predicted on; decoding runs in float32.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from lightning_pose.config import load_config
+from lightning_pose.data.dataset import read_image, resize_image
+from lightning_pose.geometry.boxes import crop_to_frame
+from lightning_pose.geometry.heatmaps import decode
+from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
+from lightning_pose.models.network import PoseNetwork
+from lightning_pose.settings import Precision, Settings
+from lightning_pose.types import Predictions, Problem, Split, UserError
+
+logger = logging.getLogger(__name__)
+
+READERS = 2  # threads that decode images ahead of the network
+
+
+class Predictor:
+    """A trained network, ready to predict.
+
+    Parameters
+    ----------
+    model_dir : folder with ``config.yaml``, ``model.safetensors`` and ``splits.json``.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, damaged or of another architecture.
+    """
+
+    def __init__(self, model_dir: Path) -> None:
+        self.model_dir = Path(model_dir)
+        self.settings = read_model_settings(self.model_dir)
+        set_threads()
+        self.device = pick_device()
+        self.network = _load_network(self.model_dir, self.settings).to(self.device)
+        self.half = resolve_precision(self.settings.training.precision, self.device) is Precision.BF16
+
+    def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
+        """Predict on image files, paths relative to `data_dir`."""
+        parts = [self._predict_batch(*batch) for batch in self._batches(image_paths, Path(data_dir))]
+        names = self.settings.data.keypoint_names or []
+        keypoints_px = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, len(names), 2))
+        confidence = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, len(names)))
+        return Predictions(
+            index=list(image_paths),
+            keypoint_names=list(names),
+            keypoints_px=keypoints_px,
+            confidence=confidence,
+            splits=self._splits(image_paths),
+        )
+
+    def _batches(self, image_paths: list[str], data_dir: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (images (B, 3, H, W) uint8, sizes (B, 2) height and width), reading ahead by one batch."""
+        dims = self.settings.data.image_resize_dims
+
+        def load(path: str) -> tuple[np.ndarray, tuple[int, int]]:
+            image = read_image(data_dir / path)
+            return resize_image(image, dims.height, dims.width), image.shape[:2]
+
+        size = self.settings.training.test_batch_size
+        with ThreadPoolExecutor(READERS) as pool:
+            paths = iter(image_paths)
+            ahead = [pool.submit(load, path) for path in islice(paths, size)]
+            while ahead:
+                current, ahead = ahead, [pool.submit(load, path) for path in islice(paths, size)]
+                loaded = [future.result() for future in current]
+                images = np.stack([image for image, _ in loaded]).transpose(0, 3, 1, 2)
+                yield images, np.array([shape for _, shape in loaded], dtype=float)
+
+    @torch.inference_mode()
+    def _predict_batch(self, images: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        tensor = torch.from_numpy(images).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            logits = self.network(tensor)
+        keypoints_model_px, confidence = decode(logits, self.network.stride)
+        whole = np.column_stack([np.zeros_like(sizes), sizes[:, ::-1]])
+        keypoints = keypoints_model_px.cpu().numpy().astype(float)
+        keypoints_px = crop_to_frame(keypoints, whole, images.shape[-2:])
+        return keypoints_px, confidence.cpu().numpy().astype(float)
+
+    def _splits(self, image_paths: list[str]) -> list[str]:
+        """What each image was used for in the training; images that it never saw are test images."""
+        named = json.loads((self.model_dir / "splits.json").read_text())
+        return [named.get(path, Split.TEST.value) for path in image_paths]
+
+
+def read_model_settings(model_dir: Path) -> Settings:
+    """Read the settings that a model folder was trained with."""
+    for name in ("config.yaml", "splits.json"):
+        if not (model_dir / name).is_file():
+            raise UserError(Problem(str(model_dir), f"a trained model's folder with {name}", "no such file"))
+    return load_config(model_dir / "config.yaml", warn=False)
+
+
+def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:
+    file = model_dir / "model.safetensors"
+    if not file.is_file():
+        raise UserError(Problem(str(file), "trained weights (the training has not finished)", "no such file"))
+    try:
+        state = load_file(str(file))
+    except (SafetensorError, OSError) as error:
+        raise UserError(Problem(str(file), "readable weights", str(error))) from None
+    stride = 2**settings.data.downsample_factor
+    network = PoseNetwork(settings.model, len(settings.data.keypoint_names or []), stride, pretrained=False)
+    own = network.state_dict()
+    wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
+    wrong += [key for key in state if key not in own]
+    if wrong:
+        listed = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        raise UserError(
+            Problem(str(file), f"weights of {settings.model.backbone}", f"differences in {listed}")
+        )
+    network.load_state_dict(state)
+    return network.eval().to(memory_format=torch.channels_last)

@@ -1,0 +1,185 @@
+"""Predict on labels CSVs and write everything that belongs beside the predictions."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from lightning_pose.data.crops import crop_labeled_images
+from lightning_pose.evaluation.metrics import pixel_error
+from lightning_pose.geometry.boxes import boxes_from_keypoints
+from lightning_pose.inference.predict import Predictor, read_model_settings
+from lightning_pose.inference.remap import match_rows, remap, remap_file
+from lightning_pose.io.bboxes import read_bboxes, write_bboxes
+from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
+from lightning_pose.io.files import read_json, sha256, write_json
+from lightning_pose.io.images import image_size
+from lightning_pose.io.labels import read_labels
+from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
+from lightning_pose.settings import Settings, WorkflowSettings
+from lightning_pose.types import Labels, Predictions, Problem, UserError
+
+logger = logging.getLogger(__name__)
+
+
+def predict(
+    model_dir: Path,
+    inputs: list[Path],
+    data_dir: Path | None = None,
+    output: Path | None = None,
+    detector_mode: bool = False,
+) -> None:
+    """Predict on each labels CSV with the model of a folder.
+
+    Parameters
+    ----------
+    model_dir : the trained model's folder.
+    inputs : labels CSVs, by path or by their name in the data folder.
+    data_dir : folder that image paths are relative to; None = that of the crops, or of the training.
+    output : where the predictions go; None = ``MODEL_DIR/image_preds/<csv>/predictions.csv``.
+    detector_mode : write boxes and crops too.
+    """
+    settings = read_model_settings(model_dir)
+    resolved = [_resolve_input(path, data_dir or Path(settings.data.data_dir)) for path in inputs]
+    labels = [read_labels(path) for path in resolved]
+    for path, entry in zip(resolved, labels, strict=True):
+        _same_keypoints(path, entry, settings)
+    predictor = Predictor(model_dir)
+    for path, entry in zip(resolved, labels, strict=True):
+        folder = data_dir or crops_dir(path) or Path(settings.data.data_dir)
+        destination = output or model_dir / "image_preds" / path.name / "predictions.csv"
+        predictions = predictor.predict_images(entry.image_paths, folder)
+        write_with_errors(predictions, entry, destination)
+        if is_crops_csv(path):
+            _remap_with_errors(destination, path)
+        if detector_mode:
+            write_crops(predictions, path, folder, model_dir, settings.workflow)
+
+
+def write_with_errors(predictions: Predictions, labels: Labels, destination: Path) -> None:
+    """Write predictions, and beside them their pixel errors against the labels."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(predictions, destination)
+    errors = pixel_error(predictions.keypoints_px, labels.keypoints_px)
+    write_pixel_errors(
+        destination.with_name(f"{destination.stem}_pixel_error.csv"),
+        predictions.index,
+        predictions.keypoint_names,
+        errors,
+        predictions.splits,
+    )
+    logger.info("wrote %s", destination)
+
+
+def crops_for(
+    detector_dir: Path, labels_csvs: list[Path], data_dir: Path, workflow: WorkflowSettings
+) -> list[Path]:
+    """Make a detector's predictions, boxes and crops of labels CSVs where they are missing or stale.
+
+    Returns
+    -------
+    list of Path
+        The labels in crop pixels, one CSV each.
+    """
+    settings = read_model_settings(detector_dir)
+    weights = detector_dir / "model.safetensors"
+    predictor = None
+    cropped = []
+    for path in labels_csvs:
+        labels = read_labels(path)
+        _same_keypoints(path, labels, settings)
+        destination = detector_dir / "image_preds" / path.name / "predictions.csv"
+        stamp = destination.with_name("predictions.json")
+        key = {
+            "weights": sha256(weights),
+            "images": {name: sha256(data_dir / name) for name in labels.image_paths},
+        }
+        if destination.is_file() and read_json(stamp) == key:
+            predictions = read_predictions(destination)
+        else:
+            predictor = predictor or Predictor(detector_dir)
+            predictions = predictor.predict_images(labels.image_paths, data_dir)
+            write_with_errors(predictions, labels, destination)
+            write_json(key, stamp)
+        cropped.append(write_crops(predictions, path, data_dir, detector_dir, workflow))
+    return cropped
+
+
+def write_crops(
+    predictions: Predictions, labels_csv: Path, data_dir: Path, model_dir: Path, workflow: WorkflowSettings
+) -> Path:
+    """Write ``bbox.csv``, the crops and ``cropped_<csv>`` of a detector; return the latter's path."""
+    folder = model_dir / "image_preds" / labels_csv.name
+    boxes = boxes_from_keypoints(
+        predictions.keypoints_px,
+        predictions.confidence,
+        predictions.keypoint_names,
+        list(predictions.index),
+        lambda row: image_size(data_dir / str(predictions.index[row])),
+        workflow.anchor_keypoints,
+        crop_ratio=workflow.crop_ratios[0],
+    )
+    write_bboxes(boxes, folder / "bbox.csv")
+    cropped_csv = folder / f"cropped_{labels_csv.name}"
+    crop_labeled_images(
+        labels_csv,
+        folder / "bbox.csv",
+        data_dir,
+        images_dir=model_dir / "cropped_images",
+        output_csv=cropped_csv,
+        crop_hw=(workflow.crop_size.height, workflow.crop_size.width),
+    )
+    return cropped_csv
+
+
+def crops_dir(labels_csv: Path) -> Path | None:
+    """Return the folder of the crops that a labels CSV lists, None if it lists no crops."""
+    manifest = read_manifest(labels_csv.parent / MANIFEST)
+    if manifest is None or labels_csv.name != f"cropped_{manifest['source']}":
+        return None
+    return Path(os.path.normpath(labels_csv.parent / manifest["images_dir"]))
+
+
+def is_crops_csv(labels_csv: Path) -> bool:
+    """Say whether a labels CSV lists crops whose boxes are known."""
+    return crops_dir(labels_csv) is not None and (labels_csv.parent / "bbox.csv").is_file()
+
+
+def _remap_with_errors(predictions_csv: Path, cropped_csv: Path) -> None:
+    """Write predictions and pixel errors in frame pixels beside those in crop pixels."""
+    boxes_csv = cropped_csv.parent / "bbox.csv"
+    output = predictions_csv.with_name(f"remapped_{predictions_csv.name}")
+    remapped = remap_file(predictions_csv, boxes_csv, output)
+    cropped = read_labels(cropped_csv)
+    as_predictions = replace(remapped, index=cropped.image_paths, keypoints_px=cropped.keypoints_px)
+    boxes = read_bboxes(boxes_csv)
+    rows = match_rows(as_predictions, boxes, cropped_csv, boxes_csv)
+    size = tuple((read_manifest(boxes_csv.parent / MANIFEST) or {})["crop_size"])
+    labels_frame_px = remap(as_predictions, boxes, rows, size).keypoints_px
+    errors = pixel_error(remapped.keypoints_px, labels_frame_px)
+    target = output.with_name(f"{output.stem}_pixel_error.csv")
+    write_pixel_errors(target, remapped.index, remapped.keypoint_names, errors, remapped.splits)
+
+
+def _resolve_input(path: Path, data_dir: Path) -> Path:
+    for candidate in (path, data_dir / path):
+        if candidate.is_file():
+            if candidate.suffix != ".csv":
+                raise UserError(
+                    Problem(str(path), "a labels CSV", f"a {candidate.suffix or 'nameless'} file")
+                )
+            return candidate
+    raise UserError(Problem(str(path), f"a labels CSV, here or in {data_dir}", "no such file"))
+
+
+def _same_keypoints(path: Path, labels: Labels, settings: Settings) -> None:
+    if labels.keypoint_names != settings.data.keypoint_names:
+        raise UserError(
+            Problem(
+                f"{path}, header",
+                f"the model's keypoints {settings.data.keypoint_names}",
+                f"{labels.keypoint_names}",
+            )
+        )

