@@ -34,7 +34,6 @@ def run(args: argparse.Namespace) -> None:
     for path in csv_files:
         labels = read_labels(path)
         share = float((labels.keypoints_px == labels.keypoints_px).all(-1).mean())
-        print(
-            f"{path}: {len(labels.image_paths)} images, {len(labels.keypoint_names)} keypoints, {share:.0%} labelled"
-        )
+        counts = f"{len(labels.image_paths)} images, {len(labels.keypoint_names)} keypoints"
+        print(f"{path}: {counts}, {share:.0%} labelled")
     print(f"{config}: nothing wrong found")

@@ -1,4 +1,4 @@
-"""Write checksums of all labelled images and their context frames: one small file that stands for them all."""
+"""Write checksums of all labelled images and their context frames: one small file stands for them all."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ def run(args: argparse.Namespace) -> None:
     problems = check_dataset(args.data_dir, [args.labels], None)
     if problems:
         raise UserError(problems)
-    paths = read_labels(args.labels).image_paths
-    neighbours = [
-        name for path in paths for name in context_paths(path) or [] if (args.data_dir / name).is_file()
-    ]
-    names = sorted({*paths, *neighbours})
+    context = {
+        path: [name for name in context_paths(path) or [] if (args.data_dir / name).is_file()]
+        for path in read_labels(args.labels).image_paths
+    }
+    names = sorted({*context, *(name for neighbours in context.values() for name in neighbours)})
     with ThreadPoolExecutor(THREADS) as pool:
-        digests = list(pool.map(lambda name: sha256(args.data_dir / name), names))
-    write_json({"labels": args.labels.name, "images": dict(zip(names, digests, strict=True))}, args.output)
+        digests = pool.map(lambda name: sha256(args.data_dir / name), names)
+        digest_of = dict(zip(names, digests, strict=True))
+    images = {
+        path: {"sha256": digest_of[path], "context": {name: digest_of[name] for name in neighbours}}
+        for path, neighbours in context.items()
+    }
+    write_json({"labels": args.labels.name, "images": images}, args.output)

@@ -21,9 +21,7 @@ def run(args: argparse.Namespace) -> None:
     """Score."""
     import logging
 
-    import numpy as np
-
-    from lightning_pose.evaluation.metrics import pixel_error
+    from lightning_pose.evaluation.metrics import pixel_error, summarize
     from lightning_pose.evaluation.ood_input import aligned_keypoints
     from lightning_pose.io.labels import read_labels
     from lightning_pose.io.predictions import read_predictions, write_pixel_errors
@@ -33,7 +31,8 @@ def run(args: argparse.Namespace) -> None:
     errors = pixel_error(keypoints_px, labels.keypoints_px)
     output = args.output or args.predictions.with_name(f"{args.predictions.stem}_pixel_error.csv")
     write_pixel_errors(output, labels.image_paths, labels.keypoint_names, errors, splits)
+    numbers = summarize(errors)
     logging.getLogger(__name__).info(
-        "%s: mean %.2f px, median %.2f px over %d labelled keypoints",
-        args.predictions, np.nanmean(errors), np.nanmedian(errors), np.isfinite(errors).sum(),
+        "%s: mean %.2f px, median %.2f px, 90th percentile %.2f px over %d labelled keypoints",
+        args.predictions, numbers["mean"], numbers["median"], numbers["p90"], numbers["n"],
     )  # fmt: skip

@@ -13,7 +13,8 @@ from lightning_pose.io.labels import read_labels
 from lightning_pose.types import Labels, Problem, UserError
 
 OUTSIDE_SHARE = 0.1  # a label may lie this share of the image's size outside it
-ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
+# by the first bytes of the file, since names lie
+ENDINGS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}
 TAIL_BYTES = 4096
 
 
@@ -31,6 +32,7 @@ def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[st
     list of Problem
         Everything found, in the order of the files.
     """
+    data_dir = Path(data_dir)
     if not data_dir.is_dir():
         return [Problem("data.data_dir", "a folder", f"{data_dir}, which is none")]
     problems: list[Problem] = []
@@ -83,7 +85,8 @@ def _images(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
 def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path, root: Path) -> list[Problem]:
     where = f"{csv_file}, row {row + 4}"
     if (
-        os.path.isabs(path)
+        "\0" in path
+        or os.path.isabs(path)
         or ".." in Path(path).parts
         or not (data_dir / path).resolve().is_relative_to(root)
     ):
@@ -109,12 +112,18 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path, 
 
 
 def _is_whole(path: Path) -> bool:
-    """Say whether a PNG or JPEG has its end marker; other formats are decoded."""
-    ending = ENDINGS.get(path.suffix.lower())
-    if ending is None:
-        import cv2
-
-        return cv2.imread(str(path)) is not None
+    """Say whether a PNG or JPEG has its end marker; whatever else there is must decode."""
     with open(path, "rb") as file:
+        start = file.read(max(map(len, ENDINGS)))
         file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
-        return ending in file.read()
+        tail = file.read()
+    if any(start.startswith(magic) and ending in tail for magic, ending in ENDINGS.items()):
+        return True
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True

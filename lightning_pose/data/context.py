@@ -8,7 +8,7 @@ OFFSETS = (-2, -1, 1, 2)
 
 
 def context_paths(image_path: str) -> list[str] | None:
-    """Return the paths of the two frames before and after; None if the name has no number or it is too low."""
+    """Return the paths of the two frames before and after; None if the name has no or too low a number."""
     match = re.match(r"(.*?)(\d+)(\.\w+)$", image_path)
     if not match:
         return None

@@ -19,3 +19,28 @@ def pixel_error(predicted_px: np.ndarray, labelled_px: np.ndarray) -> np.ndarray
         NaN where either is NaN.
     """
     return np.linalg.norm(np.asarray(predicted_px, float) - np.asarray(labelled_px, float), axis=-1)
+
+
+def summarize(errors: np.ndarray) -> dict[str, float]:
+    """Return ``n``, ``mean``, ``median`` and ``p90`` of the errors that are not NaN.
+
+    Parameters
+    ----------
+    errors : array of any shape, pixels
+        NaN = not labelled or not predicted.
+
+    Returns
+    -------
+    dict
+        With n = 0 the others are NaN.
+    """
+    known = np.asarray(errors, float)
+    known = known[~np.isnan(known)]
+    if known.size == 0:
+        return {"n": 0, "mean": np.nan, "median": np.nan, "p90": np.nan}
+    return {
+        "n": int(known.size),
+        "mean": float(known.mean()),
+        "median": float(np.median(known)),
+        "p90": float(np.percentile(known, 90)),
+    }

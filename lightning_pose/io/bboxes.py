@@ -44,16 +44,23 @@ def read_bboxes(path: str | Path) -> Boxes:
         elif numbers[2] <= 0 or numbers[3] <= 0:
             problems.append(Problem(where, "h and w above 0", f"h={numbers[2]:g}, w={numbers[3]:g}"))
         values.append(numbers)
+    problems += _duplicates(path, body)
     if problems:
         raise UserError(problems)
     names = [row[0] for _, row in body]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise UserError(Problem(f"{path}, {twice[0]}", "one row each", "several"))
     xyhw = np.array(values, dtype=float).reshape(-1, 4)
     status = [row[header.index("status")] for _, row in body] if "status" in header else None
-    is_video = bool(names) and all(name.isdigit() for name in names)
+    is_video = bool(names) and all(name.isdecimal() for name in names)
     return Boxes([int(name) for name in names] if is_video else names, xyhw[:, [0, 1, 3, 2]], status)
+
+
+def _duplicates(path: str | Path, body: list[tuple[int, list[str]]]) -> list[Problem]:
+    first: dict[str, int] = {}
+    return [
+        Problem(f"{path}, row {number}", "each image or frame once", f"{row[0]} of row {first[row[0]]} again")
+        for number, row in body
+        if first.setdefault(row[0], number) != number
+    ]
 
 
 def write_bboxes(boxes: Boxes, path: str | Path) -> None:

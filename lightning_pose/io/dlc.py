@@ -33,7 +33,7 @@ def convert_dlc(project_dir: Path, output_dir: Path, ood_start: int | None = Non
     UserError
         If it is no project, has several animals, or an image is missing.
     """
-    labels = _merge([_read_session(path) for path in _session_files(project_dir)])
+    labels = _merge(_read_sessions(_session_files(project_dir)))
     count = len(labels.image_paths)
     if ood_start is not None and not 0 < ood_start < count:
         raise UserError(
@@ -44,6 +44,10 @@ def convert_dlc(project_dir: Path, output_dir: Path, ood_start: int | None = Non
         raise UserError(
             [Problem(str(project_dir / path), "a labelled image", "no such file") for path in missing]
         )
+    root = project_dir.resolve()
+    outside = [path for path in labels.image_paths if not (root / path).resolve().is_relative_to(root)]
+    if outside:
+        raise UserError([Problem(path, f"an image path inside {project_dir}", path) for path in outside])
     for path in labels.image_paths:
         _copy(project_dir / path, output_dir / path)
     for video in sorted((project_dir / "videos").glob("*")):
@@ -64,13 +68,25 @@ def _session_files(project_dir: Path) -> list[Path]:
     return files
 
 
+def _read_sessions(files: list[Path]) -> list[Labels]:
+    sessions, problems = [], []
+    for path in files:
+        try:
+            sessions.append(_read_session(path))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return sessions
+
+
 def _read_session(path: Path) -> Labels:
     rows = read_rows(path)
     if any(row[:1] == ["individuals"] for row in rows[:4]):
         raise UserError(Problem(str(path), "labels of a single animal", "a row 'individuals'"))
     if len(rows) > INDEX_PARTS and rows[0][1:INDEX_PARTS] == [""] * (INDEX_PARTS - 1):
         header, body = rows[:INDEX_PARTS], rows[INDEX_PARTS:]
-        rows = [[row[0], *row[INDEX_PARTS:]] for row in header]
+        rows = [[*row[:1], *row[INDEX_PARTS:]] for row in header]
         rows += [["/".join(row[:INDEX_PARTS]), *row[INDEX_PARTS:]] for row in body]
     return parse_labels(path, rows)
 
@@ -85,6 +101,7 @@ def _merge(sessions: list[Labels]) -> Labels:
         first,
         image_paths=[path for session in sessions for path in session.image_paths],
         keypoints_px=np.concatenate([session.keypoints_px for session in sessions]),
+        visible=None,
     )
 
 

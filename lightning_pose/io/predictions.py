@@ -30,7 +30,7 @@ def read_predictions(path: str | Path) -> Predictions:
         Every broken header, row and cell.
     """
     table = read_keypoint_table(path, (("x", "y", "likelihood"),))
-    is_video = all(name.isdigit() for name in table.index)
+    is_video = all(name.isdecimal() for name in table.index)
     return Predictions(
         index=[int(name) for name in table.index] if is_video else table.index,
         keypoint_names=table.keypoint_names,
@@ -72,12 +72,33 @@ def write_pixel_errors(
 
 
 def read_pixel_errors(path: str | Path) -> tuple[list[str], list[str], np.ndarray, list[str] | None]:
-    """Return index, keypoint names, errors (N, K) and splits of a pixel-error CSV."""
+    """Return index, keypoint names, errors (N, K) and splits of a pixel-error CSV.
+
+    Raises
+    ------
+    UserError
+        Every row with a wrong number of cells and every cell that is no number.
+    """
     rows = read_rows(Path(path))
-    if not rows:
+    if not rows or not rows[0]:
         raise UserError(Problem(str(path), "a header row", "an empty file"))
-    has_set = rows[0][-1] == SET_COLUMN
-    names = rows[0][1:-1] if has_set else rows[0][1:]
-    body = rows[1:]
-    errors = np.array([[parse_number(text) for text in row[1 : len(names) + 1]] for row in body], dtype=float)
-    return [row[0] for row in body], names, errors, [row[-1] for row in body] if has_set else None
+    header = rows[0]
+    has_set = header[-1] == SET_COLUMN
+    names = header[1:-1] if has_set else header[1:]
+    body = [(number, row) for number, row in enumerate(rows[1:], 2) if any(row)]
+    errors = np.full((len(body), len(names)), np.nan)
+    problems = []
+    for i, (number, row) in enumerate(body):
+        if len(row) != len(header):
+            problems.append(Problem(f"{path}, row {number}", f"{len(header)} cells", str(len(row))))
+            continue
+        for k, name in enumerate(names):
+            value = parse_number(row[k + 1])
+            if value is None:
+                where = f"{path}, row {number}, {name}"
+                problems.append(Problem(where, "a number or an empty cell", repr(row[k + 1])))
+            else:
+                errors[i, k] = value
+    if problems:
+        raise UserError(problems)
+    return [row[0] for _, row in body], names, errors, [row[-1] for _, row in body] if has_set else None

@@ -1,0 +1,32 @@
+"""`litpose check`."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_pose.cli.main import main
+from lightning_pose.io.labels import write_labels
+from lightning_pose.types import Labels
+
+
+@pytest.fixture
+def config(tmp_path):
+    Image.new("L", (90, 90)).save(tmp_path / "a.png")
+    write_labels(Labels(["a.png"], ["n"], np.ones((1, 1, 2))), tmp_path / "CollectedData.csv")
+    path = tmp_path / "c.yaml"
+    path.write_text(f"data: {{data_dir: {tmp_path}, csv_file: CollectedData.csv, keypoint_names: [n]}}\n")
+    return path
+
+
+def test_good(config, capsys):
+    # the workflow's own CSVs, if a default names them, are those of this data set
+    only = ["workflow.ind_csv=CollectedData.csv", "workflow.ood_csv=null"]
+    assert main(["check", str(config), "--overrides", *only]) == 0
+    assert "1 images, 1 keypoints, 100% labelled" in capsys.readouterr().out
+
+
+def test_bad(config, capsys):
+    (config.parent / "a.png").write_bytes(b"")
+    assert main(["check", str(config), "--overrides", "data.keypoint_names=[m]"]) == 2
+    lines = capsys.readouterr().err
+    assert "unknown n" in lines and "a.png" in lines and "Traceback" not in lines

@@ -1,0 +1,97 @@
+"""DeepLabCut projects in both index layouts."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_pose.io.dlc import convert_dlc
+from lightning_pose.io.labels import read_labels
+from lightning_pose.types import UserError
+
+HEADS = (["scorer", "s", "s"], ["bodyparts", "nose", "nose"], ["coords", "x", "y"])
+
+
+def make_session(project: Path, session: str, split_index: bool, first: int = 0, text: str = "1.5") -> None:
+    folder = project / "labeled-data" / session
+    folder.mkdir(parents=True)
+    lines = [",".join([head[0], *["", ""] * split_index, *head[1:]]) for head in HEADS]
+    for i in range(first, first + 3):
+        Image.new("RGB", (20, 10), (i, 0, 0)).save(folder / f"img{i:04d}.png")
+        separator = "," if split_index else "/"
+        lines.append(separator.join(["labeled-data", session, f"img{i:04d}.png"]) + f",{i},{text}")
+    (folder / "CollectedData_s.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_both_layouts_in_one_project(tmp_path):
+    project, output = tmp_path / "project", tmp_path / "data"
+    make_session(project, "a", split_index=False)
+    make_session(project, "b", split_index=True, first=3)
+    (project / "videos").mkdir()
+    (project / "videos" / "v.mp4").write_bytes(b"film")
+    before = sorted(project.rglob("*"))
+    convert_dlc(project, output, ood_start=4)
+    ind, ood = read_labels(output / "CollectedData.csv"), read_labels(output / "CollectedData_new.csv")
+    assert ind.image_paths[3] == "labeled-data/b/img0003.png" and len(ood.image_paths) == 2
+    np.testing.assert_array_equal(ood.keypoints_px[:, 0], [[4, 1.5], [5, 1.5]])
+    assert all((output / path).is_file() for path in ind.image_paths + ood.image_paths)
+    assert (output / "videos" / "v.mp4").read_bytes() == b"film"
+    assert sorted(project.rglob("*")) == before
+
+
+def test_identical_images_are_left_alone(tmp_path):
+    make_session(tmp_path / "p", "a", split_index=True)
+    convert_dlc(tmp_path / "p", tmp_path / "d")
+    image = tmp_path / "d" / "labeled-data" / "a" / "img0000.png"
+    os.utime(image, (1, 1))
+    convert_dlc(tmp_path / "p", tmp_path / "d")
+    assert image.stat().st_mtime == 1
+
+
+def test_errors_name_the_projects_own_files_all_at_once(tmp_path):
+    make_session(tmp_path, "a", split_index=True, text="x")
+    make_session(tmp_path, "b", split_index=False, text="x")
+    with pytest.raises(UserError) as error:
+        convert_dlc(tmp_path, tmp_path / "d")
+    assert len(error.value.problems) == 6
+    assert f"{tmp_path}/labeled-data/a/CollectedData_s.csv, row 4" in str(error.value)
+    assert not (tmp_path / "d").exists()
+
+
+def test_several_animals_are_refused(tmp_path):
+    make_session(tmp_path, "a", split_index=False)
+    path = tmp_path / "labeled-data" / "a" / "CollectedData_s.csv"
+    head, rest = path.read_text().split("\n", 1)
+    path.write_text(f"{head}\nindividuals,m1,m1\n{rest}")
+    with pytest.raises(UserError, match="single animal"):
+        convert_dlc(tmp_path, tmp_path / "d")
+
+
+@pytest.mark.parametrize("ood_start", [0, 3, -1])
+def test_a_start_beyond_the_frames_is_refused(tmp_path, ood_start):
+    make_session(tmp_path, "a", split_index=False)
+    with pytest.raises(UserError, match="--ood_start"):
+        convert_dlc(tmp_path, tmp_path / "d", ood_start)
+
+
+def test_missing_images_and_paths_that_leave_the_project_are_refused(tmp_path):
+    make_session(tmp_path, "a", split_index=False)
+    (tmp_path / "labeled-data" / "a" / "img0001.png").unlink()
+    with pytest.raises(UserError, match=r"img0001.png: expected a labelled image"):
+        convert_dlc(tmp_path, tmp_path / "d")
+    path = tmp_path / "labeled-data" / "a" / "CollectedData_s.csv"
+    path.write_text(path.read_text().replace("labeled-data/a/img0001", "../img0001"))
+    Image.new("RGB", (2, 2)).save(tmp_path.parent / "img0001.png")
+    with pytest.raises(UserError, match="inside"):
+        convert_dlc(tmp_path, tmp_path / "d")
+
+
+def test_open_field(tmp_path):
+    project = Path(os.environ.get("OPENFIELD_DIR", "../shared/data/openfield"))
+    if not project.is_dir():
+        pytest.skip("no open field data: set OPENFIELD_DIR")
+    convert_dlc(project, tmp_path, 45)
+    assert len(read_labels(tmp_path / "CollectedData.csv").image_paths) == 45
+    assert len(read_labels(tmp_path / "CollectedData_new.csv").image_paths) >= 35

@@ -1,0 +1,161 @@
+"""Writing and reading back changes nothing; broken cells are named."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightning_pose.io.bboxes import read_bboxes, write_bboxes
+from lightning_pose.io.files import write_atomic
+from lightning_pose.io.labels import read_labels, write_labels
+from lightning_pose.io.predictions import (
+    read_pixel_errors,
+    read_predictions,
+    write_pixel_errors,
+    write_predictions,
+)
+from lightning_pose.types import Boxes, Labels, Predictions, UserError
+
+NAMES = ["beak", "tail"]
+number = st.floats(allow_nan=False, allow_infinity=False)
+cell = number | st.just(float("nan"))
+row = st.tuples(*[cell] * 6)
+rows = st.lists(row, min_size=1, max_size=5)
+
+
+def _paths(count):
+    return [f"labeled-data/s/img{i:04d}.png" for i in range(count)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=rows, visible=st.booleans())
+def test_labels_read_back_exactly(rows, visible):
+    array = np.array(rows)
+    flags = (np.arange(array.shape[0] * 2).reshape(-1, 2) % 3).astype(np.int8) if visible else None
+    labels = Labels(_paths(len(rows)), NAMES, array[:, :4].reshape(-1, 2, 2), flags, "me, myself")
+    with TemporaryDirectory() as folder:
+        write_labels(labels, Path(folder) / "a.csv")
+        back = read_labels(Path(folder) / "a.csv")
+    np.testing.assert_array_equal(back.keypoints_px, labels.keypoints_px)
+    assert (back.image_paths, back.keypoint_names, back.scorer) == (_paths(len(rows)), NAMES, "me, myself")
+    assert (back.visible is None) == (flags is None)
+    if visible:
+        np.testing.assert_array_equal(back.visible, flags)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=rows, video=st.booleans(), with_set=st.booleans())
+def test_predictions_read_back_exactly(rows, video, with_set):
+    array = np.array(rows).reshape(-1, 2, 3)
+    index = list(range(len(rows))) if video else _paths(len(rows))
+    splits = ["train"] * len(rows) if with_set else None
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.csv"
+        write_predictions(Predictions(index, NAMES, array[..., :2], array[..., 2], splits), path)
+        back = read_predictions(path)
+    np.testing.assert_array_equal(back.keypoints_px, array[..., :2])
+    np.testing.assert_array_equal(back.confidence, array[..., 2])
+    assert (back.index, back.keypoint_names, back.splits) == (index, NAMES, splits)
+
+
+@settings(max_examples=60, deadline=None)
+@given(xy=st.tuples(number, number), size=st.floats(1e-300, 1e300), status=st.booleans())
+def test_boxes_read_back_exactly(xy, size, status):
+    xywh = np.array([[*xy, size, 2.5], [*xy, 7, size]])
+    boxes = Boxes(_paths(2), xywh, ["detected", "fallback"] if status else None)
+    with TemporaryDirectory() as folder:
+        write_bboxes(boxes, Path(folder) / "bbox.csv")
+        back = read_bboxes(Path(folder) / "bbox.csv")
+    np.testing.assert_array_equal(back.xywh_px, xywh)
+    assert (back.index, back.status) == (boxes.index, boxes.status)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=rows, with_set=st.booleans())
+def test_pixel_errors_read_back_exactly(rows, with_set):
+    errors, splits = np.array(rows)[:, :2], ["test"] * len(rows) if with_set else None
+    with TemporaryDirectory() as folder:
+        write_pixel_errors(Path(folder) / "e.csv", _paths(len(rows)), NAMES, errors, splits)
+        index, names, back, own = read_pixel_errors(Path(folder) / "e.csv")
+    np.testing.assert_array_equal(back, errors)
+    assert (index, names, own) == (_paths(len(rows)), NAMES, splits)
+
+
+def test_predictions_as_pandas_writes_them_have_a_set(tmp_path):
+    columns = pd.MultiIndex.from_product([["net"], NAMES, ["x", "y", "likelihood"]])
+    frame = pd.DataFrame(np.arange(12.0).reshape(2, 6), index=_paths(2), columns=columns)
+    frame[("set", "", "")] = ["train", "validation"]
+    frame.to_csv(tmp_path / "once.csv")
+    again = pd.read_csv(tmp_path / "once.csv", header=[0, 1, 2], index_col=0)
+    again.to_csv(tmp_path / "twice.csv")
+    for name in ("once.csv", "twice.csv"):
+        predictions = read_predictions(tmp_path / name)
+        assert predictions.splits == ["train", "validation"]
+        assert predictions.confidence[1, 1] == 11
+
+
+HEADER = "scorer,s,s\nbodyparts,beak,beak\ncoords,x,y\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HEADER + "a.png,1,2\nb.png,1,oops\n", ["row 5, beak y", "'oops'"]),
+        (HEADER + "a.png,1,2,3\n", ["row 4", "3 cells", "4"]),
+        (HEADER + "a.png,inf,2\n", ["row 4, beak x", "'inf'"]),
+        (HEADER, ["at least one row"]),
+        ("", ["three header rows", "0 rows"]),
+        ("scorer,s,s\nbodyparts,beak,beak\ncoords,x,z\na.png,1,2\n", ["header", "beak z"]),
+    ],
+)
+def test_broken_labels_are_named(tmp_path, text, expected):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(UserError) as error:
+        read_labels(tmp_path / "a.csv")
+    assert all(part in str(error.value) for part in ["a.csv", *expected])
+
+
+def test_all_broken_cells_are_listed_together(tmp_path):
+    (tmp_path / "a.csv").write_text(HEADER + "a.png,one,2\nb.png,1,two\n")
+    with pytest.raises(UserError) as error:
+        read_labels(tmp_path / "a.csv")
+    assert len(error.value.problems) == 2
+
+
+@pytest.mark.parametrize("box", ["1,2,0,4", "1,2,3,-4", "1,,3,4", "1,nan,3,4", "1,x,3,4", "1,2,3"])
+def test_impossible_boxes_are_refused(tmp_path, box):
+    (tmp_path / "bbox.csv").write_text(f",x,y,h,w\na.png,1,2,3,4\nb.png,{box}\n")
+    with pytest.raises(UserError, match=r"bbox.csv, row 3"):
+        read_bboxes(tmp_path / "bbox.csv")
+
+
+def test_repeated_boxes_are_all_named(tmp_path):
+    (tmp_path / "bbox.csv").write_text(",x,y,h,w\n" + "0,1,2,3,4\n" * 3)
+    with pytest.raises(UserError) as error:
+        read_bboxes(tmp_path / "bbox.csv")
+    assert len(error.value.problems) == 2
+
+
+def test_boxes_of_other_tools_are_accepted(tmp_path):
+    (tmp_path / "bbox.csv").write_text("frame,w,h,y,x\n0,4,3,2,1\n")
+    boxes = read_bboxes(tmp_path / "bbox.csv")
+    assert boxes.index == [0] and boxes.xywh_px.tolist() == [[1, 2, 4, 3]] and boxes.status is None
+
+
+def test_broken_pixel_errors_are_named(tmp_path):
+    (tmp_path / "e.csv").write_text(",beak\na.png,x\nb.png,1,2\n")
+    with pytest.raises(UserError) as error:
+        read_pixel_errors(tmp_path / "e.csv")
+    assert len(error.value.problems) == 2
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    (tmp_path / "a.csv").write_text("old")
+    with pytest.raises(RuntimeError), write_atomic(tmp_path / "a.csv") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
