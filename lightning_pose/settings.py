@@ -1,6 +1,7 @@
 """Every setting, with its type, default and meaning: the one place where a default is written.
 
-Sections and keys are those that users of Lightning Pose know. `lightning_pose.config` loads them.
+Sections and keys are those that users of Lightning Pose know. Members of an Enum are named as they are written
+in YAML. `lightning_pose.config` loads them.
 """
 
 from __future__ import annotations
@@ -13,55 +14,55 @@ from typing import Any
 class ModelType(str, Enum):
     """What the head predicts."""
 
-    HEATMAP = "heatmap"
-    REGRESSION = "regression"
-    HEATMAP_MHCRNN = "heatmap_mhcrnn"
+    heatmap = "heatmap"
+    regression = "regression"
+    heatmap_mhcrnn = "heatmap_mhcrnn"
 
 
 class HeatmapLoss(str, Enum):
     """Distance between predicted and target heatmaps."""
 
-    MSE = "mse"
-    KL = "kl"
-    JS = "js"
+    mse = "mse"
+    kl = "kl"
+    js = "js"
 
 
 class Weights(str, Enum):
     """Where a backbone's first weights come from."""
 
-    AUTO = "auto"
-    PACKAGED = "packaged"
-    PRETRAINED = "pretrained"
-    RANDOM = "random"
+    auto = "auto"
+    packaged = "packaged"
+    pretrained = "pretrained"
+    random = "random"
 
 
 class Precision(str, Enum):
     """Number format of the network's arithmetic."""
 
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
 
 
 class Optimizer(str, Enum):
     """Optimizers by their torch names."""
 
-    ADAM = "Adam"
-    ADAMW = "AdamW"
+    Adam = "Adam"
+    AdamW = "AdamW"
 
 
 class Schedule(str, Enum):
     """Learning-rate schedules."""
 
-    MULTISTEP = "multisteplr"
-    COSINE = "cosine"
+    multisteplr = "multisteplr"
+    cosine = "cosine"
 
 
 class DataSource(str, Enum):
     """How the workflow makes a data folder."""
 
-    DEMO = "demo"
-    DLC = "dlc"
+    demo = "demo"
+    dlc = "dlc"
 
 
 @dataclass
@@ -140,11 +141,11 @@ class TrainingSettings:
     check_val_every_n_epoch: int = 5
     rng_seed_data_pt: int = 0
     rng_seed_model_pt: int = 0
-    optimizer: Optimizer = Optimizer.ADAM
+    optimizer: Optimizer = Optimizer.Adam
     optimizer_params: OptimizerParams = field(default_factory=OptimizerParams)
-    lr_scheduler: Schedule = Schedule.MULTISTEP
+    lr_scheduler: Schedule = Schedule.multisteplr
     lr_scheduler_params: ScheduleParams = field(default_factory=ScheduleParams)
-    precision: Precision = Precision.AUTO
+    precision: Precision = Precision.auto
 
 
 @dataclass
@@ -152,9 +153,9 @@ class ModelSettings:
     """Which network to train."""
 
     backbone: str = "tf_efficientnet_lite0"  # any name that timm knows
-    weights: Weights = Weights.AUTO  # auto: packaged where the package has them, else pretrained
-    model_type: ModelType = ModelType.HEATMAP
-    heatmap_loss_type: HeatmapLoss = HeatmapLoss.MSE
+    weights: Weights = Weights.auto  # auto: packaged where the package has them, else pretrained
+    model_type: ModelType = ModelType.heatmap
+    heatmap_loss_type: HeatmapLoss = HeatmapLoss.mse
     losses_to_use: list[str] | None = None
     model_name: str = "model"
     freeze_stages: int = 0  # how many of the backbone's first stages keep their first weights

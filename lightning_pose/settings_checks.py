@@ -90,7 +90,7 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def unsupported(settings: Settings, where: str) -> list[Problem]:
     """Return settings of upstream that load but cannot be trained with."""
     problems = []
-    if settings.model.model_type is not ModelType.HEATMAP:
+    if settings.model.model_type is not ModelType.heatmap:
         problems.append(
             Problem(
                 f"{where}: model.model_type",

@@ -50,7 +50,7 @@ class Predictor:
         set_threads()
         self.device = pick_device()
         self.network = _load_network(self.model_dir, self.settings).to(self.device)
-        self.half = resolve_precision(self.settings.training.precision, self.device) is Precision.BF16
+        self.half = resolve_precision(self.settings.training.precision, self.device) is Precision.bf16
 
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
         """Predict on image files, paths relative to `data_dir`."""

@@ -18,7 +18,7 @@ def heatmap_loss(
     kind: HeatmapLoss, logits: torch.Tensor, targets: torch.Tensor, valid: torch.Tensor
 ) -> torch.Tensor:
     """Compare the softmax of `logits` with `targets`, both distributions over cells."""
-    per_keypoint = {HeatmapLoss.MSE: _mse, HeatmapLoss.KL: _kl, HeatmapLoss.JS: _js}[kind]
+    per_keypoint = {HeatmapLoss.mse: _mse, HeatmapLoss.kl: _kl, HeatmapLoss.js: _js}[kind]
     values = per_keypoint(logits.float().flatten(2), targets.float().flatten(2))
     return (values * valid).sum() / valid.sum().clamp(min=1)
 

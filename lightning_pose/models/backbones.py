@@ -32,19 +32,19 @@ def build_backbone(name: str, weights: Weights) -> nn.Module:
 
     timm_name = timm_name_of(name)
     source = weights_source(name, weights)
-    if source is Weights.PACKAGED and not PACKAGED.fullmatch(timm_name):
+    if source is Weights.packaged and not PACKAGED.fullmatch(timm_name):
         raise UserError(
             Problem("model.weights", "auto, pretrained or random for this backbone", f"packaged with {name}")
         )
     try:
-        model = timm.create_model(timm_name, features_only=True, pretrained=source is Weights.PRETRAINED)
+        model = timm.create_model(timm_name, features_only=True, pretrained=source is Weights.pretrained)
     except (OSError, RuntimeError, ValueError) as error:
-        if source is Weights.PRETRAINED:
+        if source is Weights.pretrained:
             raise UserError(_no_network(name, error)) from None
         raise UserError(
             Problem("model.backbone", "a network with feature maps", f"{name} ({error})")
         ) from None
-    if source is Weights.PACKAGED:
+    if source is Weights.packaged:
         _load_packaged(model, timm_name)
     return model
 
@@ -70,9 +70,9 @@ def timm_name_of(name: str) -> str:
 
 def weights_source(name: str, weights: Weights) -> Weights:
     """Resolve ``auto``: packaged where a package has the weights, else pretrained."""
-    if weights is not Weights.AUTO:
+    if weights is not Weights.auto:
         return weights
-    return Weights.PACKAGED if PACKAGED.fullmatch(name) else Weights.PRETRAINED
+    return Weights.packaged if PACKAGED.fullmatch(name) else Weights.pretrained
 
 
 def normalization(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

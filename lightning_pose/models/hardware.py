@@ -25,11 +25,11 @@ def pick_device() -> torch.device:
 
 def resolve_precision(setting: Precision, device: torch.device) -> Precision:
     """Resolve ``auto``: bfloat16 where the hardware has units for it, else float32."""
-    if setting is not Precision.AUTO:
+    if setting is not Precision.auto:
         return setting
     if device.type == "cuda":
-        return Precision.BF16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.FP32
-    return Precision.BF16 if _cpu_has_bf16() else Precision.FP32
+        return Precision.bf16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.fp32
+    return Precision.bf16 if _cpu_has_bf16() else Precision.fp32
 
 
 def _cpu_has_bf16() -> bool:

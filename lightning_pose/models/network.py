@@ -62,7 +62,7 @@ class PoseNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.stride = stride
-        self.backbone = build_backbone(settings.backbone, settings.weights if pretrained else Weights.RANDOM)
+        self.backbone = build_backbone(settings.backbone, settings.weights if pretrained else Weights.random)
         mean, std = normalization(settings.backbone)
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
@@ -70,7 +70,7 @@ class PoseNetwork(nn.Module):
         self.levels = [i for i, reduction in enumerate(info.reduction()) if reduction >= stride]
         channels = [info.channels()[level] for level in self.levels]
         self.head = HeatmapHead(channels, num_keypoints, settings.head_channels)
-        random = weights_source(settings.backbone, settings.weights) is Weights.RANDOM
+        random = weights_source(settings.backbone, settings.weights) is Weights.random
         freeze = settings.freeze_batch_norm
         self.freezes_batch_norm = not random if freeze is None else freeze
         for parameter in early_stages(self.backbone, settings.freeze_stages):

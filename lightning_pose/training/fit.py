@@ -156,7 +156,7 @@ def _trainer(
         log_every_n_steps=min(training.log_every_n_steps, steps_per_epoch),
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
-        precision="bf16-mixed" if precision is Precision.BF16 else "32-true",
+        precision="bf16-mixed" if precision is Precision.bf16 else "32-true",
         callbacks=[best, early] if stops_early else [best],
         logger=TensorBoardLogger(str(output_dir), name="tb_logs", version=""),
         enable_checkpointing=False,

@@ -86,7 +86,7 @@ class PoseModule(pl.LightningModule):
             {"params": self._trainable, "lr": rate * params.backbone_factor},
         ]
         groups = [group for group in groups if group["params"]]
-        build = torch.optim.Adam if self.training_settings.optimizer is Optimizer.ADAM else torch.optim.AdamW
+        build = torch.optim.Adam if self.training_settings.optimizer is Optimizer.Adam else torch.optim.AdamW
         optimizer = build(groups, lr=rate, weight_decay=params.weight_decay)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -94,7 +94,7 @@ class PoseModule(pl.LightningModule):
     def rate_factor(self, step: int) -> float:
         """Return the learning rate at a step as a share of the first."""
         params = self.training_settings.lr_scheduler_params
-        if self.training_settings.lr_scheduler is Schedule.MULTISTEP:
+        if self.training_settings.lr_scheduler is Schedule.multisteplr:
             epoch = step // self.steps_per_epoch
             return params.multisteplr.gamma ** sum(
                 epoch >= milestone for milestone in params.multisteplr.milestones

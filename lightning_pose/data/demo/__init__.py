@@ -1,0 +1,1 @@
+"""The synthetic demo data: a chickadee in an aviary, with exact keypoints."""
