@@ -1,0 +1,34 @@
+# From labelled frames to the OOD plots:  snakemake --cores 8 results/<dataset>/ood_plots.pdf
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+
+
+rule all:
+    """Make the OOD plots of every dataset that has a config."""
+    input:
+        expand("results/{dataset}/ood_plots.pdf", dataset=DATASETS),
+
+
+for name in DATASETS:
+
+    rule:
+        name:
+            name
+        localrule: True
+        input:
+            f"results/{name}/ood_plots.pdf",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/crop.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"

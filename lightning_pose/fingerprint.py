@@ -1,0 +1,76 @@
+"""A checksum of the code that a command runs, for deciding whether its results are stale.
+
+Comments, docstrings and formatting do not count. Standard library only: the workflow calls this while it
+builds the DAG.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "lightning_pose"
+ROOT = Path(__file__).parent
+
+
+@cache
+def fingerprint(module: str) -> str:
+    """Return the checksum of a module and of all modules of ours that it imports, directly or not.
+
+    Parameters
+    ----------
+    module : dotted name, such as ``lightning_pose.cli.crop``.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(reachable(module)):
+        digest.update(name.encode())
+        digest.update(ast.dump(_without_docstrings(ast.parse(module_file(name).read_text()))).encode())
+    return digest.hexdigest()[:16]
+
+
+def reachable(module: str) -> set[str]:
+    """Return the names of the modules of ours that `module` imports, inside functions too, and its own."""
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += _imports(name)
+    return found
+
+
+def module_file(module: str) -> Path:
+    """Return the source file of a module of ours."""
+    path = ROOT.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _is_module(name: str) -> bool:
+    return name.split(".")[0] == PACKAGE and module_file(name).is_file()
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    return tuple(_find_imports(ast.parse(module_file(module).read_text())))
+
+
+def _find_imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and _is_module(node.module):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if _is_module(f"{node.module}.{alias.name}"))
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if _is_module(alias.name))
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                node.body = body[1:]
+    return tree

@@ -1,0 +1,192 @@
+# What several rules need: configs, names, input functions, shares of the machine.
+import math
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from lightning_pose.config import load_config
+from lightning_pose.fingerprint import fingerprint
+from lightning_pose.io.crop_manifest import damaged_crops
+from lightning_pose.io.labels import read_labels
+from lightning_pose.settings import DataSource
+from lightning_pose.types import UserError
+
+DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
+REAL_CORES = len(os.sched_getaffinity(0))
+TRAINING_CORES = 4
+CSV = r"[^/]+\.csv"
+
+
+wildcard_constraints:
+    dataset=r"[^/]+",
+    seed=r"\d+",
+    ratio=r"\d+(\.\d+)?",
+    variant=r"(-[^/_]+)?",
+    csv=CSV,
+
+
+@cache
+def settings(dataset):
+    """The validated settings of a dataset."""
+    if dataset not in DATASETS:
+        raise WorkflowError(f"no config/{dataset}.yaml; there are: {', '.join(DATASETS)}")
+    try:
+        return load_config(f"config/{dataset}.yaml", warn=False)
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def data_dir(wildcards):
+    return settings(wildcards.dataset).data.data_dir
+
+
+def labels_at(wildcards, csv):
+    """A labels CSV, once the data is there."""
+    if settings(wildcards.dataset).workflow.data.source is not None:
+        checkpoints.prepare_data.get(dataset=wildcards.dataset)
+    return f"{data_dir(wildcards)}/{csv}"
+
+
+def labels_csv(wildcards):
+    return labels_at(wildcards, wildcards.csv)
+
+
+def both_csvs(dataset):
+    workflow_settings = settings(dataset).workflow
+    return workflow_settings.ind_csv, workflow_settings.ood_csv
+
+
+def images_of(wildcards):
+    """The labelled images, one by one, once the data is there."""
+    try:
+        return [f"{data_dir(wildcards)}/{path}" for path in read_labels(labels_csv(wildcards)).image_paths]
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def prepare_command(wildcards):
+    """The command that makes the data folder."""
+    source, folder = settings(wildcards.dataset).workflow.data, data_dir(wildcards)
+    if source.source is DataSource.demo:
+        numbers = {"seed": source.seed, "ind_frames": source.ind_frames}
+        numbers |= {"ood_frames": source.ood_frames, "video_frames": source.video_frames}
+        options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
+        return ["litpose", "create_demo_data", folder, *options]
+    start = [] if source.ood_start is None else ["--ood_start", str(source.ood_start)]
+    return ["litpose", "convert", "dlc", str(source.project_dir), folder, *start]
+
+
+def prepare_code(wildcards):
+    demo = settings(wildcards.dataset).workflow.data.source is DataSource.demo
+    return fingerprint(f"lightning_pose.cli.{'create_demo_data' if demo else 'convert'}")
+
+
+def variant_settings(dataset, variant):
+    """A variant's settings as overrides: dotted keys and values."""
+
+    def flatten(node, prefix=""):
+        for key, value in node.items():
+            if isinstance(value, dict):
+                yield from flatten(value, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}={str(value).replace(' ', '')}"
+
+    chosen = settings(dataset).workflow.variants.get(variant.removeprefix("-"), {}) if variant else {}
+    return list(flatten(chosen.get("settings", {})))
+
+
+def training_params(wildcards, kind):
+    """Everything a training depends on besides its files."""
+    own = settings(wildcards.dataset)
+    return repr([own.data, own.training, own.model, getattr(own.workflow, kind)])
+
+
+def plot_members(wildcards):
+    """(kind, seed, InD predictions, OOD predictions) of each model in the plots."""
+    dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow
+    names = {"single": [""], "pose": [""]}
+    for name, variant in own.variants.items():
+        names[variant.get("model", "pose")].append(f"-{name}")
+    members = []
+    for seed in own.seeds:
+        for variant in names["single"]:
+            folder = f"results/{dataset}/single{variant}_{seed}/image_preds"
+            files = [f"{folder}/{csv}/predictions.csv" for csv in both_csvs(dataset)]
+            members.append((f"single{variant}", seed, *files))
+        for ratio in own.crop_ratios:
+            for variant in names["pose"]:
+                folder = f"results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds"
+                files = [f"{folder}/cropped_{csv}/remapped_predictions.csv" for csv in both_csvs(dataset)]
+                members.append((f"pose_{ratio}{variant}", seed, *files))
+    return sorted(members, key=lambda member: (not member[0].startswith("single"), member[0]))
+
+
+def share_of(cores):
+    """Threads to ask for, so that jobs that use so many real cores never crowd them.
+
+    With --cores above the machine's own, as on a laptop with two, each job asks for its part of the larger
+    number.
+    """
+    used = min(cores, REAL_CORES)
+    return max(1, math.ceil((workflow.cores or 1) * used / REAL_CORES)) if (workflow.cores or 1) > REAL_CORES else used
+
+
+class CropState(str):
+    """Cropped files that are damaged, looked at again whenever it is recorded.
+
+    Snakemake records params when a job ends and compares them when it plans: after the crops were mended
+    the record says that nothing is damaged, whatever was when the job was planned.
+    """
+
+    def __new__(cls, manifest):
+        return super().__new__(cls, manifest)
+
+    def __repr__(self):
+        return f"damaged: {damaged_crops(str(self))}"
+
+
+# OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores.
+shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=PASSIVE; ")
+
+
+def ind_csv(wildcards):
+    return settings(wildcards.dataset).workflow.ind_csv
+
+
+def ind_labels(wildcards):
+    return labels_at(wildcards, both_csvs(wildcards.dataset)[0])
+
+
+def ood_labels(wildcards):
+    return labels_at(wildcards, both_csvs(wildcards.dataset)[1])
+
+
+def ind_index(wildcards):
+    return f"results/{wildcards.dataset}/data/{ind_csv(wildcards)}/images.json"
+
+
+def ind_crops(wildcards):
+    name = ind_csv(wildcards)
+    return f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}/{name}/cropped_{name}"
+
+
+def ind_manifest(wildcards):
+    return f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}/{ind_csv(wildcards)}/crops.json"
+
+
+def crop_size(wildcards):
+    size = settings(wildcards.dataset).workflow.crop_size
+    return f"{size.height}x{size.width}"
+
+
+def plot_errors(wildcards):
+    """The scores, which belong to the finished job too."""
+    files = [file for member in plot_members(wildcards) for file in member[2:]]
+    return [file.replace("predictions.csv", "predictions_pixel_error.csv") for file in files]
+
+
+def plot_colors(wildcards):
+    return [f"{kind}={color}" for kind, color in settings(wildcards.dataset).workflow.plots.colors.items()]

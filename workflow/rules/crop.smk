@@ -1,0 +1,56 @@
+# Boxes and crops around the animal.
+
+
+rule create_bbox:
+    """Place a box around the animal in every labelled frame."""
+    input:
+        predictions="results/{dataset}/single_{seed}/image_preds/{csv}/predictions.csv",
+    output:
+        bbox="results/{dataset}/crop_{seed}_{ratio}/{csv}/bbox.csv",
+    params:
+        data_dir=data_dir,
+        anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
+        code=fingerprint("lightning_pose.cli.create_bbox"),
+    log:
+        "results/{dataset}/logs/create_bbox.{seed}_{ratio}.{csv}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/create_bbox.{seed}_{ratio}.{csv}.tsv"
+    threads: share_of(1)
+    shell:
+        "litpose create_bbox"
+        " --predictions {input.predictions:q}"
+        " --data_dir {params.data_dir:q}"
+        " --crop_ratio {wildcards.ratio}"
+        " --anchor_keypoints {params.anchors:q}"
+        " --output {output.bbox:q}"
+        " > {log:q} 2>&1"
+
+
+rule crop_images:
+    """Crop labelled frames and their context frames; only stale crops are made anew."""
+    input:
+        bbox="results/{dataset}/crop_{seed}_{ratio}/{csv}/bbox.csv",
+        index="results/{dataset}/data/{csv}/images.json",
+        labels=labels_csv,
+    output:
+        manifest=update("results/{dataset}/crop_{seed}_{ratio}/{csv}/crops.json"),
+        labels="results/{dataset}/crop_{seed}_{ratio}/{csv}/cropped_{csv}",
+    params:
+        data_dir=data_dir,
+        folder="results/{dataset}/crop_{seed}_{ratio}",
+        size=crop_size,
+        state=lambda w: CropState(f"results/{w.dataset}/crop_{w.seed}_{w.ratio}/{w.csv}/crops.json"),
+        code=fingerprint("lightning_pose.cli.crop"),
+    log:
+        "results/{dataset}/logs/crop_images.{seed}_{ratio}.{csv}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/crop_images.{seed}_{ratio}.{csv}.tsv"
+    threads: share_of(2)
+    shell:
+        "litpose crop"
+        " --labels {input.labels:q}"
+        " --bbox {input.bbox:q}"
+        " --data_dir {params.data_dir:q}"
+        " --output_dir {params.folder:q}"
+        " --crop_size {params.size}"
+        " > {log:q} 2>&1"

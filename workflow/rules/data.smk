@@ -1,0 +1,41 @@
+# The data folder, and one small file that stands for all its images.
+
+
+checkpoint prepare_data:
+    """Draw the demo data, or convert another tool's project."""
+    output:
+        done="results/{dataset}/data/prepared.txt",
+    params:
+        command=prepare_command,
+        code=prepare_code,
+    log:
+        "results/{dataset}/logs/prepare_data.log",
+    benchmark:
+        "results/{dataset}/benchmarks/prepare_data.tsv"
+    threads: workflow.cores or 1
+    shell:
+        "{params.command:q} > {log:q} 2>&1"
+        " && echo done > {output.done:q}"
+
+
+rule index_images:
+    """Write the checksums of all labelled images."""
+    input:
+        images=images_of,
+        labels=labels_csv,
+    output:
+        index="results/{dataset}/data/{csv}/images.json",
+    params:
+        data_dir=data_dir,
+        code=fingerprint("lightning_pose.cli.index_images"),
+    log:
+        "results/{dataset}/logs/index_images.{csv}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/index_images.{csv}.tsv"
+    threads: share_of(1)
+    shell:
+        "litpose index_images"
+        " --labels {input.labels:q}"
+        " --data_dir {params.data_dir:q}"
+        " --output {output.index:q}"
+        " > {log:q} 2>&1"

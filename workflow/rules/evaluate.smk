@@ -1,0 +1,61 @@
+# Scores and plots.
+
+
+rule score:
+    """Compute pixel errors in frame pixels."""
+    input:
+        predictions="results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds/cropped_{csv}/remapped_predictions.csv",
+        labels=labels_csv,
+    output:
+        errors="results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds/cropped_{csv}/remapped_predictions_pixel_error.csv",
+    params:
+        code=fingerprint("lightning_pose.cli.score"),
+    log:
+        "results/{dataset}/logs/score.pose{variant}_{seed}_{ratio}.{csv}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/score.pose{variant}_{seed}_{ratio}.{csv}.tsv"
+    threads: share_of(1)
+    shell:
+        "litpose score {input.predictions:q} {input.labels:q}"
+        " --output {output.errors:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_ood:
+    """Plot pixel error against the ensemble's standard deviation."""
+    input:
+        predictions=lambda w: [file for member in plot_members(w) for file in member[2:]],
+        errors=plot_errors,
+        ind_labels=ind_labels,
+        ood_labels=ood_labels,
+    output:
+        pdf=report(
+            "results/{dataset}/ood_plots.pdf",
+            caption="../report/ood_plots.rst",
+            category="{dataset}",
+        ),
+        metrics=report(
+            "results/{dataset}/ood_metrics.csv",
+            caption="../report/ood_metrics.rst",
+            category="{dataset}",
+        ),
+    params:
+        members=lambda w: [str(part) for member in plot_members(w) for part in ("--member", *member)],
+        colors=plot_colors,
+        figures="results/{dataset}/figures",
+        code=fingerprint("lightning_pose.cli.plot_ood"),
+    log:
+        "results/{dataset}/logs/plot_ood.log",
+    benchmark:
+        "results/{dataset}/benchmarks/plot_ood.tsv"
+    threads: share_of(1)
+    shell:
+        "litpose plot_ood"
+        " --ind_labels {input.ind_labels:q}"
+        " --ood_labels {input.ood_labels:q}"
+        " {params.members:q}"
+        " --colors {params.colors:q}"
+        " --metrics {output.metrics:q}"
+        " --output {output.pdf:q}"
+        " --figures_dir {params.figures:q}"
+        " > {log:q} 2>&1"

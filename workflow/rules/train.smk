@@ -1,0 +1,74 @@
+# Training: detectors on whole frames, pose models on crops.
+
+
+rule train_detector:
+    """Train a detector on whole frames."""
+    input:
+        index=ind_index,
+        labels=ind_labels,
+    output:
+        weights="results/{dataset}/single{variant}_{seed}/model.safetensors",
+        config="results/{dataset}/single{variant}_{seed}/config.yaml",
+        splits="results/{dataset}/single{variant}_{seed}/splits.json",
+    params:
+        config="config/{dataset}.yaml",
+        folder=subpath(output.weights, parent=True),
+        settings=lambda w: training_params(w, "detector"),
+        overrides=lambda w: [
+            f"training.rng_seed_model_pt={w.seed}",
+            f"data.csv_file={ind_csv(w)}",
+            *variant_settings(w.dataset, w.variant),
+        ],
+        code=fingerprint("lightning_pose.cli.train"),
+    log:
+        "results/{dataset}/logs/train_detector.single{variant}_{seed}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train_detector.single{variant}_{seed}.tsv"
+    threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "litpose train {params.config:q}"
+        " --kind detector"
+        " --output_dir {params.folder:q}"
+        " --skip_predict"
+        " --overrides {params.overrides:q}"
+        " > {log:q} 2>&1"
+
+
+rule train_pose:
+    """Train a pose model on the crops of the detector with the same seed."""
+    input:
+        crops=ind_crops,
+        manifest=ind_manifest,
+    output:
+        weights="results/{dataset}/pose{variant}_{seed}_{ratio}/model.safetensors",
+        config="results/{dataset}/pose{variant}_{seed}_{ratio}/config.yaml",
+        splits="results/{dataset}/pose{variant}_{seed}_{ratio}/splits.json",
+    params:
+        config="config/{dataset}.yaml",
+        folder=subpath(output.weights, parent=True),
+        settings=lambda w: training_params(w, "pose"),
+        overrides=lambda w, input: [
+            f"training.rng_seed_model_pt={w.seed}",
+            f"data.data_dir=results/{w.dataset}/crop_{w.seed}_{w.ratio}/cropped_images",
+            f"data.csv_file={input.crops}",
+            *variant_settings(w.dataset, w.variant),
+        ],
+        code=fingerprint("lightning_pose.cli.train"),
+    log:
+        "results/{dataset}/logs/train_pose.pose{variant}_{seed}_{ratio}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train_pose.pose{variant}_{seed}_{ratio}.tsv"
+    threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "litpose train {params.config:q}"
+        " --kind pose"
+        " --output_dir {params.folder:q}"
+        " --skip_predict"
+        " --overrides {params.overrides:q}"
+        " > {log:q} 2>&1"
