@@ -21,7 +21,7 @@ rule create_bbox:
         " --predictions {input.predictions:q}"
         " --data_dir {params.data_dir:q}"
         " --crop_ratio {wildcards.ratio}"
-        " --anchor_keypoints {params.anchors:q}"
+        " --anchor_keypoints={params.anchors:q}"
         " --output {output.bbox:q}"
         " > {log:q} 2>&1"
 

@@ -1,0 +1,33 @@
+# make demo   environment, then labelled frames to OOD plots on the synthetic chickadee
+# make test   environment if missing, then the whole test suite
+VENV := .venv
+PYTHON ?= python3.11
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+CORES ?= 8
+
+.PHONY: env demo test lint clean
+
+env: $(VENV)/ready
+
+# torch first: a torchvision that comes along must find it there
+$(VENV)/ready: pyproject.toml envs/constraints.txt
+	@command -v $(PYTHON) > /dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt torch==2.13.0
+	$(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt --editable '.[cluster,dev]'
+	touch $@
+
+demo: env
+	$(RUN) snakemake --cores $(CORES) results/chickadee/ood_plots.pdf
+
+test: env
+	$(RUN) python -m pytest
+
+lint: env
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) codespell
+	$(RUN) snakemake --lint
+
+clean:
+	rm -rf results data/chickadee
