@@ -22,9 +22,9 @@ for name in DATASETS:
     rule:
         name:
             name
-        localrule: True
         input:
             f"results/{name}/ood_plots.pdf",
+        localrule: True
 
 
 include: "workflow/rules/data.smk"

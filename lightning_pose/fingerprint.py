@@ -61,7 +61,11 @@ def _find_imports(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and _is_module(node.module):
             yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if _is_module(f"{node.module}.{alias.name}"))
+            yield from (
+                f"{node.module}.{alias.name}"
+                for alias in node.names
+                if _is_module(f"{node.module}.{alias.name}")
+            )
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _is_module(alias.name))
 

@@ -96,7 +96,7 @@ class Predictor:
         return keypoints_px, confidence.cpu().numpy().astype(float)
 
     def _splits(self, image_paths: list[str]) -> list[str]:
-        """What each image was used for in the training; images that it never saw are test images."""
+        """Return what each image was used for in the training; one that it never saw is a test image."""
         named = json.loads((self.model_dir / "splits.json").read_text())
         return [named.get(path, Split.TEST.value) for path in image_paths]
 

@@ -32,7 +32,9 @@ wildcard_constraints:
 def settings(dataset):
     """The validated settings of a dataset."""
     if dataset not in DATASETS:
-        raise WorkflowError(f"no config/{dataset}.yaml; there are: {', '.join(DATASETS)}")
+        raise WorkflowError(
+            f"no config/{dataset}.yaml; there are: {', '.join(DATASETS)}"
+        )
     try:
         return load_config(f"config/{dataset}.yaml", warn=False)
     except UserError as error:
@@ -62,7 +64,10 @@ def both_csvs(dataset):
 def images_of(wildcards):
     """The labelled images, one by one, once the data is there."""
     try:
-        return [f"{data_dir(wildcards)}/{path}" for path in read_labels(labels_csv(wildcards)).image_paths]
+        return [
+            f"{data_dir(wildcards)}/{path}"
+            for path in read_labels(labels_csv(wildcards)).image_paths
+        ]
     except UserError as error:
         raise WorkflowError(str(error))
 
@@ -72,8 +77,15 @@ def prepare_command(wildcards):
     source, folder = settings(wildcards.dataset).workflow.data, data_dir(wildcards)
     if source.source is DataSource.demo:
         numbers = {"seed": source.seed, "ind_frames": source.ind_frames}
-        numbers |= {"ood_frames": source.ood_frames, "video_frames": source.video_frames}
-        options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
+        numbers |= {
+            "ood_frames": source.ood_frames,
+            "video_frames": source.video_frames,
+        }
+        options = [
+            text
+            for name, value in numbers.items()
+            for text in (f"--{name}", str(value))
+        ]
         return ["litpose", "create_demo_data", folder, *options]
     start = [] if source.ood_start is None else ["--ood_start", str(source.ood_start)]
     return ["litpose", "convert", "dlc", str(source.project_dir), folder, *start]
@@ -81,7 +93,9 @@ def prepare_command(wildcards):
 
 def prepare_code(wildcards):
     demo = settings(wildcards.dataset).workflow.data.source is DataSource.demo
-    return fingerprint(f"lightning_pose.cli.{'create_demo_data' if demo else 'convert'}")
+    return fingerprint(
+        f"lightning_pose.cli.{'create_demo_data' if demo else 'convert'}"
+    )
 
 
 def variant_settings(dataset, variant):
@@ -94,7 +108,11 @@ def variant_settings(dataset, variant):
             else:
                 yield f"{prefix}{key}={str(value).replace(' ', '')}"
 
-    chosen = settings(dataset).workflow.variants.get(variant.removeprefix("-"), {}) if variant else {}
+    chosen = (
+        settings(dataset).workflow.variants.get(variant.removeprefix("-"), {})
+        if variant
+        else {}
+    )
     return list(flatten(chosen.get("settings", {})))
 
 
@@ -119,9 +137,14 @@ def plot_members(wildcards):
         for ratio in own.crop_ratios:
             for variant in names["pose"]:
                 folder = f"results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds"
-                files = [f"{folder}/cropped_{csv}/remapped_predictions.csv" for csv in both_csvs(dataset)]
+                files = [
+                    f"{folder}/cropped_{csv}/remapped_predictions.csv"
+                    for csv in both_csvs(dataset)
+                ]
                 members.append((f"pose_{ratio}{variant}", seed, *files))
-    return sorted(members, key=lambda member: (not member[0].startswith("single"), member[0]))
+    return sorted(
+        members, key=lambda member: (not member[0].startswith("single"), member[0])
+    )
 
 
 def share_of(cores):
@@ -131,7 +154,11 @@ def share_of(cores):
     number.
     """
     used = min(cores, REAL_CORES)
-    return max(1, math.ceil((workflow.cores or 1) * used / REAL_CORES)) if (workflow.cores or 1) > REAL_CORES else used
+    return (
+        max(1, math.ceil((workflow.cores or 1) * used / REAL_CORES))
+        if (workflow.cores or 1) > REAL_CORES
+        else used
+    )
 
 
 class CropState(str):
@@ -185,8 +212,13 @@ def crop_size(wildcards):
 def plot_errors(wildcards):
     """The scores, which belong to the finished job too."""
     files = [file for member in plot_members(wildcards) for file in member[2:]]
-    return [file.replace("predictions.csv", "predictions_pixel_error.csv") for file in files]
+    return [
+        file.replace("predictions.csv", "predictions_pixel_error.csv") for file in files
+    ]
 
 
 def plot_colors(wildcards):
-    return [f"{kind}={color}" for kind, color in settings(wildcards.dataset).workflow.plots.colors.items()]
+    return [
+        f"{kind}={color}"
+        for kind, color in settings(wildcards.dataset).workflow.plots.colors.items()
+    ]

@@ -7,15 +7,17 @@ rule create_bbox:
         predictions="results/{dataset}/single_{seed}/image_preds/{csv}/predictions.csv",
     output:
         bbox="results/{dataset}/crop_{seed}_{ratio}/{csv}/bbox.csv",
-    params:
-        data_dir=data_dir,
-        anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
-        code=fingerprint("lightning_pose.cli.create_bbox"),
     log:
         "results/{dataset}/logs/create_bbox.{seed}_{ratio}.{csv}.log",
     benchmark:
         "results/{dataset}/benchmarks/create_bbox.{seed}_{ratio}.{csv}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(1)
+    params:
+        data_dir=data_dir,
+        anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
+        code=fingerprint("lightning_pose.cli.create_bbox"),
     shell:
         "litpose create_bbox"
         " --predictions {input.predictions:q}"
@@ -35,17 +37,21 @@ rule crop_images:
     output:
         manifest=update("results/{dataset}/crop_{seed}_{ratio}/{csv}/crops.json"),
         labels="results/{dataset}/crop_{seed}_{ratio}/{csv}/cropped_{csv}",
-    params:
-        data_dir=data_dir,
-        folder="results/{dataset}/crop_{seed}_{ratio}",
-        size=crop_size,
-        state=lambda w: CropState(f"results/{w.dataset}/crop_{w.seed}_{w.ratio}/{w.csv}/crops.json"),
-        code=fingerprint("lightning_pose.cli.crop"),
     log:
         "results/{dataset}/logs/crop_images.{seed}_{ratio}.{csv}.log",
     benchmark:
         "results/{dataset}/benchmarks/crop_images.{seed}_{ratio}.{csv}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(2)
+    params:
+        data_dir=data_dir,
+        folder=subpath(output.manifest, ancestor=2),
+        size=crop_size,
+        state=lambda w: CropState(
+            f"results/{w.dataset}/crop_{w.seed}_{w.ratio}/{w.csv}/crops.json"
+        ),
+        code=fingerprint("lightning_pose.cli.crop"),
     shell:
         "litpose crop"
         " --labels {input.labels:q}"

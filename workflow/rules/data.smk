@@ -5,17 +5,18 @@ checkpoint prepare_data:
     """Draw the demo data, or convert another tool's project."""
     output:
         done="results/{dataset}/data/prepared.txt",
-    params:
-        command=prepare_command,
-        code=prepare_code,
     log:
         "results/{dataset}/logs/prepare_data.log",
     benchmark:
         "results/{dataset}/benchmarks/prepare_data.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: workflow.cores or 1
+    params:
+        command=prepare_command,
+        code=prepare_code,
     shell:
-        "{params.command:q} > {log:q} 2>&1"
-        " && echo done > {output.done:q}"
+        "{params.command:q} > {log:q} 2>&1" " && echo done > {output.done:q}"
 
 
 rule index_images:
@@ -25,14 +26,16 @@ rule index_images:
         labels=labels_csv,
     output:
         index="results/{dataset}/data/{csv}/images.json",
-    params:
-        data_dir=data_dir,
-        code=fingerprint("lightning_pose.cli.index_images"),
     log:
         "results/{dataset}/logs/index_images.{csv}.log",
     benchmark:
         "results/{dataset}/benchmarks/index_images.{csv}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(1)
+    params:
+        data_dir=data_dir,
+        code=fingerprint("lightning_pose.cli.index_images"),
     shell:
         "litpose index_images"
         " --labels {input.labels:q}"

@@ -8,13 +8,15 @@ rule score:
         labels=labels_csv,
     output:
         errors="results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds/cropped_{csv}/remapped_predictions_pixel_error.csv",
-    params:
-        code=fingerprint("lightning_pose.cli.score"),
     log:
         "results/{dataset}/logs/score.pose{variant}_{seed}_{ratio}.{csv}.log",
     benchmark:
         "results/{dataset}/benchmarks/score.pose{variant}_{seed}_{ratio}.{csv}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(1)
+    params:
+        code=fingerprint("lightning_pose.cli.score"),
     shell:
         "litpose score {input.predictions:q} {input.labels:q}"
         " --output {output.errors:q}"
@@ -24,7 +26,9 @@ rule score:
 rule plot_ood:
     """Plot pixel error against the ensemble's standard deviation."""
     input:
-        predictions=lambda w: [file for member in plot_members(w) for file in member[2:]],
+        predictions=lambda w: [
+            file for member in plot_members(w) for file in member[2:]
+        ],
         errors=plot_errors,
         ind_labels=ind_labels,
         ood_labels=ood_labels,
@@ -39,16 +43,20 @@ rule plot_ood:
             caption="../report/ood_metrics.rst",
             category="{dataset}",
         ),
-    params:
-        members=lambda w: [str(part) for member in plot_members(w) for part in ("--member", *member)],
-        colors=plot_colors,
-        figures="results/{dataset}/figures",
-        code=fingerprint("lightning_pose.cli.plot_ood"),
     log:
         "results/{dataset}/logs/plot_ood.log",
     benchmark:
         "results/{dataset}/benchmarks/plot_ood.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(1)
+    params:
+        members=lambda w: [
+            str(part) for member in plot_members(w) for part in ("--member", *member)
+        ],
+        colors=plot_colors,
+        figures="results/{dataset}/figures",
+        code=fingerprint("lightning_pose.cli.plot_ood"),
     shell:
         "litpose plot_ood"
         " --ind_labels {input.ind_labels:q}"

@@ -11,15 +11,17 @@ rule predict_detector:
     output:
         predictions="results/{dataset}/single{variant}_{seed}/image_preds/{csv}/predictions.csv",
         errors="results/{dataset}/single{variant}_{seed}/image_preds/{csv}/predictions_pixel_error.csv",
-    params:
-        model="results/{dataset}/single{variant}_{seed}",
-        data_dir=data_dir,
-        code=fingerprint("lightning_pose.cli.predict"),
     log:
         "results/{dataset}/logs/predict_detector.single{variant}_{seed}.{csv}.log",
     benchmark:
         "results/{dataset}/benchmarks/predict_detector.single{variant}_{seed}.{csv}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    params:
+        model=subpath(input.weights, parent=True),
+        data_dir=data_dir,
+        code=fingerprint("lightning_pose.cli.predict"),
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
         " --data_dir {params.data_dir:q}"
@@ -36,15 +38,17 @@ rule predict_pose:
         manifest="results/{dataset}/crop_{seed}_{ratio}/{csv}/crops.json",
     output:
         predictions="results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds/cropped_{csv}/predictions.csv",
-    params:
-        model="results/{dataset}/pose{variant}_{seed}_{ratio}",
-        data_dir="results/{dataset}/crop_{seed}_{ratio}/cropped_images",
-        code=fingerprint("lightning_pose.cli.predict"),
     log:
         "results/{dataset}/logs/predict_pose.pose{variant}_{seed}_{ratio}.{csv}.log",
     benchmark:
         "results/{dataset}/benchmarks/predict_pose.pose{variant}_{seed}_{ratio}.{csv}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    params:
+        model=subpath(input.weights, parent=True),
+        data_dir="results/{dataset}/crop_{seed}_{ratio}/cropped_images",
+        code=fingerprint("lightning_pose.cli.predict"),
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
         " --data_dir {params.data_dir:q}"
@@ -60,13 +64,15 @@ rule remap:
         manifest="results/{dataset}/crop_{seed}_{ratio}/{csv}/crops.json",
     output:
         predictions="results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds/cropped_{csv}/remapped_predictions.csv",
-    params:
-        code=fingerprint("lightning_pose.cli.remap"),
     log:
         "results/{dataset}/logs/remap.pose{variant}_{seed}_{ratio}.{csv}.log",
     benchmark:
         "results/{dataset}/benchmarks/remap.pose{variant}_{seed}_{ratio}.{csv}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: share_of(1)
+    params:
+        code=fingerprint("lightning_pose.cli.remap"),
     shell:
         "litpose remap {input.predictions:q} {input.bbox:q}"
         " --output {output.predictions:q}"

@@ -10,6 +10,16 @@ rule train_detector:
         weights="results/{dataset}/single{variant}_{seed}/model.safetensors",
         config="results/{dataset}/single{variant}_{seed}/config.yaml",
         splits="results/{dataset}/single{variant}_{seed}/splits.json",
+    log:
+        "results/{dataset}/logs/train_detector.single{variant}_{seed}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train_detector.single{variant}_{seed}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         config="config/{dataset}.yaml",
         folder=subpath(output.weights, parent=True),
@@ -20,14 +30,6 @@ rule train_detector:
             *variant_settings(w.dataset, w.variant),
         ],
         code=fingerprint("lightning_pose.cli.train"),
-    log:
-        "results/{dataset}/logs/train_detector.single{variant}_{seed}.log",
-    benchmark:
-        "results/{dataset}/benchmarks/train_detector.single{variant}_{seed}.tsv"
-    threads: share_of(TRAINING_CORES)
-    resources:
-        mem_mb=4000,
-        runtime=240,
     shell:
         "litpose train {params.config:q}"
         " --kind detector"
@@ -46,6 +48,16 @@ rule train_pose:
         weights="results/{dataset}/pose{variant}_{seed}_{ratio}/model.safetensors",
         config="results/{dataset}/pose{variant}_{seed}_{ratio}/config.yaml",
         splits="results/{dataset}/pose{variant}_{seed}_{ratio}/splits.json",
+    log:
+        "results/{dataset}/logs/train_pose.pose{variant}_{seed}_{ratio}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train_pose.pose{variant}_{seed}_{ratio}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         config="config/{dataset}.yaml",
         folder=subpath(output.weights, parent=True),
@@ -57,14 +69,6 @@ rule train_pose:
             *variant_settings(w.dataset, w.variant),
         ],
         code=fingerprint("lightning_pose.cli.train"),
-    log:
-        "results/{dataset}/logs/train_pose.pose{variant}_{seed}_{ratio}.log",
-    benchmark:
-        "results/{dataset}/benchmarks/train_pose.pose{variant}_{seed}_{ratio}.tsv"
-    threads: share_of(TRAINING_CORES)
-    resources:
-        mem_mb=4000,
-        runtime=240,
     shell:
         "litpose train {params.config:q}"
         " --kind pose"

@@ -91,7 +91,9 @@ def keypoints(pose: Pose) -> tuple[np.ndarray, np.ndarray]:
     hidden |= feet & (pose.legs < 0.5)
     facing_away = np.sin(pose.yaw) > 0.75  # seen from behind: the body hides face and belly
     facing_camera = np.sin(pose.yaw) < -0.75
-    front = np.isin(KEYPOINT_NAMES, ["beak_top", "beak_bot", "belly", "eye_left", "eye_right", "bib_left", "bib_right"])
+    front = np.isin(
+        KEYPOINT_NAMES, ["beak_top", "beak_bot", "belly", "eye_left", "eye_right", "bib_left", "bib_right"]
+    )
     hidden |= facing_away & front
     hidden |= facing_camera & np.isin(KEYPOINT_NAMES, ["back", "tail_base", "head_back", "tail_tip"])
     return projected[:, :2], ~hidden
@@ -116,7 +118,14 @@ def move_head(points_body: np.ndarray, pose: Pose) -> np.ndarray:
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    cy, sy, cp, sp, cr, sr = (
+        np.cos(yaw),
+        np.sin(yaw),
+        np.cos(pitch),
+        np.sin(pitch),
+        np.cos(roll),
+        np.sin(roll),
+    )
     about_z = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     about_y = np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])
     about_x = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])

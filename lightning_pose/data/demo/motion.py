@@ -59,16 +59,26 @@ def _sit(perch: Perch, x: float, size: float, yaw: float, rng: np.random.Generat
         ease = share * share * (3 - 2 * share)
         dip = np.sin(np.pi * share) ** 4 if pecks else 0.0
         yield _standing(
-            perch, x, size, yaw + turn * ease, pitch=-0.6 * dip, head_yaw=look * ease, head_pitch=nod * ease - 0.5 * dip
+            perch,
+            x,
+            size,
+            yaw + turn * ease,
+            pitch=-0.6 * dip,
+            head_yaw=look * ease,
+            head_pitch=nod * ease - 0.5 * dip,
         )
 
 
-def _hop(perch: Perch, start: float, end: float, size: float, yaw: float, rng: np.random.Generator) -> Iterator[Pose]:
+def _hop(
+    perch: Perch, start: float, end: float, size: float, yaw: float, rng: np.random.Generator
+) -> Iterator[Pose]:
     frames = int(rng.integers(6, 11))
     for frame in range(frames):
         share = (frame + 1) / frames
         rise = -0.5 * size * np.sin(np.pi * share)
-        yield _standing(perch, start + share * (end - start), size, yaw, dy=rise, pitch=0.2 * np.cos(np.pi * share))
+        yield _standing(
+            perch, start + share * (end - start), size, yaw, dy=rise, pitch=0.2 * np.cos(np.pi * share)
+        )
 
 
 def _fly(

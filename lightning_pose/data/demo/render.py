@@ -213,4 +213,6 @@ def _eye(canvas: _Canvas, eye: np.ndarray) -> None:
     radius = max(int(0.035 * canvas.scale()), 1)
     cv2.circle(canvas.color, at, radius + 1, (58, 52, 50), -1)
     cv2.circle(canvas.color, at, radius, (8, 8, 10), -1)
-    cv2.circle(canvas.color, (at[0] + radius // 3, at[1] - radius // 3), max(radius // 3, 1), (235, 235, 235), -1)
+    cv2.circle(
+        canvas.color, (at[0] + radius // 3, at[1] - radius // 3), max(radius // 3, 1), (235, 235, 235), -1
+    )

@@ -73,7 +73,9 @@ def build_scene(rng: np.random.Generator, out_of_distribution: bool) -> Scene:
     for _ in range(rng.integers(1, 3)):
         _feeder(picture, rng)
     shade = _light_gradient(rng)
-    background = np.clip(cv2.GaussianBlur(picture, (0, 0), 1.1).astype(np.float32) * shade, 0, 255).astype(np.uint8)
+    background = np.clip(cv2.GaussianBlur(picture, (0, 0), 1.1).astype(np.float32) * shade, 0, 255).astype(
+        np.uint8
+    )
     tint = rng.uniform(0.86, 1.1, 3) if out_of_distribution else rng.uniform(0.95, 1.05, 3)
     return Scene(
         background=background,
@@ -185,6 +187,8 @@ def _plumage(rng: np.random.Generator, spread: float) -> Plumage:
     plain = Plumage()
 
     def near(color: tuple[float, float, float]) -> tuple[float, float, float]:
-        return tuple(float(value) for value in np.clip(np.array(color) + rng.uniform(-spread, spread), 4, 245))
+        return tuple(
+            float(value) for value in np.clip(np.array(color) + rng.uniform(-spread, spread), 4, 245)
+        )
 
     return Plumage(**{name: near(getattr(plain, name)) for name in plain.__dataclass_fields__})

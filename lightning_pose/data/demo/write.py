@@ -108,7 +108,11 @@ def _write_session(session: Session, output_dir: Path) -> tuple[Labels, Labels]:
 def _write_frames(session: Session, scene: Scene, output_dir: Path) -> tuple[Labels, Labels]:
     import cv2
 
-    film = list(islice(poses(scene.perches, np.random.default_rng((*session.seed, 1))), LABEL_STEP * (session.frames + 1)))
+    film = list(
+        islice(
+            poses(scene.perches, np.random.default_rng((*session.seed, 1))), LABEL_STEP * (session.frames + 1)
+        )
+    )
     folder = f"labeled-data/{session.name}"
     (output_dir / folder).mkdir(parents=True, exist_ok=True)
     numbers = [LABEL_STEP * (i + 1) - LABEL_STEP // 2 for i in range(session.frames)]
@@ -130,7 +134,9 @@ def _write_video(session: Session, scene: Scene, output_dir: Path) -> tuple[Labe
     film = list(islice(poses(scene.perches, np.random.default_rng((*session.seed, 3))), session.frames + 1))
     with write_atomic(output_dir / "videos" / f"{session.name}.mp4") as temporary:
         with av.open(str(temporary), "w") as container:
-            stream = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast", "threads": "1"})
+            stream = container.add_stream(
+                "libx264", rate=FPS, options={"crf": "20", "preset": "veryfast", "threads": "1"}
+            )
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
             for number in range(session.frames):
                 frame = draw_frame(scene, film, number, (*session.seed, 4))
