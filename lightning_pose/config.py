@@ -126,8 +126,9 @@ def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
         except HydraException as error:
             problems.append(Problem(f"--overrides {text}", "key=value", _first_line(error)))
             continue
-        if override.is_delete():
-            problems.append(Problem(f"--overrides {text}", "key=value", "a deletion"))
+        if override.is_delete() or not override.key_or_group:
+            found = "a deletion" if override.is_delete() else "no key"
+            problems.append(Problem(f"--overrides {text}", "key=value", found))
         else:
             OmegaConf.update(raw, override.key_or_group, override.value(), force_add=True, merge=False)
     if problems:
@@ -201,7 +202,7 @@ def _set_leaf(tree: DictConfig, key: str, value: Any, where: str) -> Problem | N
 
 
 def _check_partial(container: dict, where: str) -> list[Problem]:
-    """Check the settings inside ``workflow.detector``, ``.pose`` and ``.variants`` as the sections they are."""
+    """Check the settings inside ``workflow.detector``, ``.pose`` and ``.variants`` as such sections."""
     workflow = container.get("workflow") or {}
     if not isinstance(workflow, dict):
         return [Problem(f"{where}: workflow", "a mapping", repr(workflow))]

@@ -1,7 +1,7 @@
 """Every setting, with its type, default and meaning: the one place where a default is written.
 
-Sections and keys are those that users of Lightning Pose know. Members of an Enum are named as they are written
-in YAML. `lightning_pose.config` loads them.
+Sections and keys are those that users of Lightning Pose know. Members of an Enum are named as
+they are written in YAML. `lightning_pose.config` loads them.
 """
 
 from __future__ import annotations

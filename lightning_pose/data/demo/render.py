@@ -200,7 +200,8 @@ def _wing(side: int, pose: Pose) -> np.ndarray:
         return np.array([[0.22, y, 0.16], [0.05, y, 0.30], [-0.45, 0.7 * y, 0.10], [-0.72, 0.3 * y, -0.02],
                          [-0.35, y, -0.08], [0.02, y, -0.06]])  # fmt: skip
     lift = 0.75 * pose.wings
-    return np.array([[0.25, 0.22 * side, 0.18], [0.28, 0.75 * side, 0.18 + 0.6 * lift], [0.0, 1.15 * side, 0.18 + lift],
+    return np.array([[0.25, 0.22 * side, 0.18], [0.28, 0.75 * side, 0.18 + 0.6 * lift],
+                     [0.0, 1.15 * side, 0.18 + lift],
                      [-0.28, 0.8 * side, 0.14 + 0.7 * lift], [-0.25, 0.2 * side, 0.12]])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Write the demo data: labelled frames with context, exact positions, videos. The same seed, the same data."""
+"""Write the demo data: labelled frames with context, exact positions, videos. One seed, one data set."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def create_demo_data(
     else:
         with ProcessPoolExecutor(count, mp_context=get_context("forkserver")) as pool:
             written = list(pool.map(_write_session, sessions, [output_dir] * len(sessions)))
-    for session, (labels, exact) in zip(sessions, written, strict=True):
+    for session, (_, exact) in zip(sessions, written, strict=True):
         if session.is_video:
             write_labels(exact, output_dir / "videos" / f"{session.name}_exact.csv")
     for out_of_distribution, name in ((True, OOD_CSV), (False, IND_CSV)):

@@ -1,0 +1,33 @@
+"""Splits, samples and what they depend on."""
+
+import pytest
+
+from lightning_pose.data.dataset import EpochSampler, limit_training_rows, split_rows
+from lightning_pose.types import Split
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 45, 240])
+@pytest.mark.parametrize(("train", "validation"), [(0.95, 0.05), (0.8, 0.1), (0.9, 0.1), (0.5, 0.0)])
+def test_every_row_has_a_split_and_some_train(count: int, train: float, validation: float) -> None:
+    splits = split_rows(count, train, validation, seed=0)
+    assert len(splits) == count
+    assert Split.TRAIN in splits
+    assert count == 1 or Split.VALIDATION in splits
+    assert splits == split_rows(count, train, validation, seed=0)
+
+
+def test_more_training_frames_than_there_are_means_all(caplog: pytest.LogCaptureFixture) -> None:
+    splits = split_rows(20, 0.8, 0.1, 0)
+    rows = [row for row, split in enumerate(splits) if split is Split.TRAIN]
+    assert limit_training_rows(splits, 500, 0) == rows
+    assert "500" in caplog.text
+    assert len(limit_training_rows(splits, 5, 0)) == 5
+    assert len(limit_training_rows(splits, 0.5, 0)) == 8
+
+
+def test_sampler_shuffles_anew_each_epoch_and_repeats_with_its_seed() -> None:
+    sampler, again = EpochSampler(10, 3), EpochSampler(10, 3)
+    first, second = list(sampler), list(sampler)
+    assert [row for _, row in first] != [row for _, row in second]
+    assert {epoch for epoch, _ in second} == {1}
+    assert list(again) == first
