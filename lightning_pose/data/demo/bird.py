@@ -1,7 +1,8 @@
 """An articulated bird: keypoints in three dimensions, moved by a pose, seen by a camera.
 
-Body coordinates, in body lengths: x forward, y to the bird's left, z up. The camera looks along depth:
-a yaw of 0 shows the bird from its left side, heading to the left of the image... heading follows the yaw.
+Body coordinates, in units of the body's size: x forward, y to the bird's left, z up. The camera is
+orthographic, scaled by the bird's distance. At a yaw of 0 the bird heads to the right of the image and shows
+its right side; at pi/2 it heads away from the camera.
 """
 
 from __future__ import annotations
@@ -37,8 +38,23 @@ SKELETON = [
     ("shoulder_right", "ankle_right"), ("ankle_right", "foot_right"),
 ]  # fmt: skip
 HEAD = ("beak_top", "beak_bot", "head_top", "head_back", "eye", "bib")
+LEG = ("ankle", "foot")
 NECK = np.array([0.28, 0.0, 0.35])
-SIDE_HIDES = 0.10  # depth, in body lengths, behind the body's middle from which a side keypoint is hidden
+LENGTH = _MIDLINE["beak_top"][0] - _MIDLINE["tail_tip"][0]
+# The way the skin faces (the left one's, if sided), and how far it may face away and still be seen. Points of
+# the midline lie on the outline of a bird seen from its side; only a bird seen end-on hides them.
+_FACES = {
+    "beak_top": ((1.0, 0.0, 0.0), 0.75),
+    "beak_bot": ((1.0, 0.0, 0.0), 0.75),
+    "belly": ((1.0, 0.0, 0.0), 0.75),
+    "head_back": ((-1.0, 0.0, 0.0), 0.75),
+    "back": ((-1.0, 0.0, 0.0), 0.75),
+    "tail_base": ((-1.0, 0.0, 0.0), 0.75),
+    "tail_tip": ((-1.0, 0.0, 0.0), 0.75),
+    "eye": ((0.4, 0.9, 0.0), 0.1),
+    "bib": ((0.5, 0.85, 0.0), 0.1),
+    "shoulder": ((0.0, 1.0, 0.0), 0.1),
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +64,8 @@ class Pose:
     Parameters
     ----------
     center : frame pixels of the body's origin.
-    size : pixels a body length.
-    yaw, pitch, roll : radians; yaw 0 heads to the image's right, pi/2 towards the camera.
+    size : pixels of one unit of body coordinates; beak to tail is `LENGTH` of them.
+    yaw, pitch, roll : radians; yaw 0 heads to the image's right, pi/2 away from the camera.
     head_yaw, head_pitch : radians, of the head against the body.
     legs : 1 standing, 0 drawn in for flight.
     wings : 0 folded, else the wings' lift, -1 to 1, in flight.
@@ -82,30 +98,30 @@ def project(points_body: np.ndarray, pose: Pose) -> np.ndarray:
 
 def keypoints(pose: Pose) -> tuple[np.ndarray, np.ndarray]:
     """Return frame pixels, (18, 2), and whether each keypoint can be seen, (18,)."""
-    projected = project(posed_points(pose), pose)
-    depth = projected[:, 2]
-    middle = project(np.zeros((1, 3)), pose)[0, 2]
-    sided = np.array([name.endswith(("_left", "_right")) for name in KEYPOINT_NAMES])
-    feet = np.array([name.startswith(("ankle", "foot")) for name in KEYPOINT_NAMES])
-    hidden = sided & ~feet & (depth > middle + 0.02)
-    hidden |= feet & (pose.legs < 0.5)
-    facing_away = np.sin(pose.yaw) > 0.75  # seen from behind: the body hides face and belly
-    facing_camera = np.sin(pose.yaw) < -0.75
-    front = np.isin(
-        KEYPOINT_NAMES, ["beak_top", "beak_bot", "belly", "eye_left", "eye_right", "bib_left", "bib_right"]
-    )
-    hidden |= facing_away & front
-    hidden |= facing_camera & np.isin(KEYPOINT_NAMES, ["back", "tail_base", "head_back", "tail_tip"])
-    return projected[:, :2], ~hidden
+    positions = project(posed_points(pose), pose)[:, :2]
+    return positions, np.array([_is_seen(name, pose) for name in KEYPOINT_NAMES])
+
+
+def _is_seen(name: str, pose: Pose) -> bool:
+    """Whether the skin at a keypoint faces the camera; drawn-in legs are hidden by the belly."""
+    part, side = name.removesuffix("_left").removesuffix("_right"), -1 if name.endswith("_right") else 1
+    if part in LEG:
+        return pose.legs >= 0.5
+    if part not in _FACES:
+        return True
+    normal, limit = np.array(_FACES[part][0]) * [1, side, 1], _FACES[part][1]
+    if part in HEAD:
+        normal = normal @ _rotation(pose.head_yaw, pose.head_pitch, 0.0).T
+    return bool((normal @ _rotation(pose.yaw, pose.pitch, pose.roll).T)[1] <= limit)
 
 
 def posed_points(pose: Pose) -> np.ndarray:
     """Return keypoints in body coordinates with head and legs moved."""
     points = rest_points()
-    head = np.array([name.startswith(HEAD) and not name.startswith("belly") for name in KEYPOINT_NAMES])
+    head = np.array([name.startswith(HEAD) for name in KEYPOINT_NAMES])
     points[head] = move_head(points[head], pose)
     for i, name in enumerate(KEYPOINT_NAMES):
-        if name.startswith(("ankle", "foot")):
+        if name.startswith(LEG):
             folded = np.array([-0.15, points[i, 1], -0.22])
             points[i] = pose.legs * points[i] + (1 - pose.legs) * folded
     return points

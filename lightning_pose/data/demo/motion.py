@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lightning_pose.data.demo.bird import Pose
+from lightning_pose.data.demo.bird import LENGTH, Pose
 from lightning_pose.data.demo.scene import Perch
 
 FEET_BELOW = 0.64  # of the body's origin, in body lengths
 MARGIN_PX = 120
-NEAR, FAR = 78.0, 27.0  # pixels a body length of the nearest and the farthest bird
+NEAR, FAR = 170 / LENGTH, 56 / LENGTH  # sizes of the nearest and the farthest bird: pixels from beak to tail
 
 
 def poses(perches: tuple[Perch, ...], rng: np.random.Generator) -> Iterator[Pose]:

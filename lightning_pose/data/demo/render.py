@@ -6,15 +6,18 @@ edges. All coordinates are frame pixels unless a name says otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from lightning_pose.data.demo.bird import KEYPOINT_NAMES, Pose, move_head, posed_points, project
+from lightning_pose.data.demo.bird import KEYPOINT_NAMES, Pose, keypoints, move_head, posed_points, project
 
 OVERSAMPLING = 3
-MARGIN = 0.35  # around the bird, in body lengths
+MARGIN = 0.35  # around the bird, in body units
+LONGEST_SMEAR_PX = 15
+BEAK: tuple[float, float, float] = (38, 36, 38)
 
 Color = tuple[float, float, float]
 
@@ -34,39 +37,58 @@ class Plumage:
 
 @dataclass(frozen=True)
 class Blob:
-    """An ellipsoid of the body: center and radii in body coordinates, tilted about y."""
+    """An ellipsoid of the body: center and radii in body coordinates, tilted about y.
+
+    `nearer` is how much nearer than its center it counts when parts are sorted, so that the cap, say, always
+    lies over the cheek.
+    """
 
     center: tuple[float, float, float]
     radii: tuple[float, float, float]
     tilt: float
     color: str
     on_head: bool = False
+    nearer: float = 0.0
 
 
 BLOBS = (
     Blob((-0.05, 0.0, 0.05), (0.52, 0.29, 0.32), 0.45, "back"),
-    Blob((0.06, 0.0, -0.05), (0.42, 0.27, 0.26), 0.5, "flank"),
+    Blob((0.06, 0.0, -0.05), (0.42, 0.27, 0.26), 0.5, "flank", nearer=0.05),
     Blob((0.45, 0.0, 0.52), (0.26, 0.21, 0.23), 0.0, "cheek", True),
-    Blob((0.44, 0.0, 0.64), (0.27, 0.20, 0.13), 0.1, "cap", True),
-    Blob((0.55, 0.0, 0.36), (0.14, 0.15, 0.09), 0.2, "cap", True),
+    Blob((0.44, 0.0, 0.64), (0.27, 0.20, 0.13), 0.1, "cap", True, nearer=0.15),
+    Blob((0.55, 0.0, 0.36), (0.14, 0.15, 0.09), 0.2, "cap", True, nearer=0.06),
 )
 
 
-def draw_bird(frame: np.ndarray, pose: Pose, plumage: Plumage, light: float) -> None:
+def draw_bird(
+    frame: np.ndarray,
+    pose: Pose,
+    plumage: Plumage,
+    light: float,
+    smear_px: tuple[float, float] = (0.0, 0.0),
+) -> None:
     """Draw the bird into an RGB frame, (H, W, 3) uint8, in place.
 
     Parameters
     ----------
     light : where the light comes from, radians, 0 = right, pi/2 = above.
+    smear_px : the bird's way during the exposure, whose middle is `pose`.
     """
     x, y, side = _region(pose)
     canvas = _Canvas(side, pose, (x, y))
     points = posed_points(pose)
     named = dict(zip(KEYPOINT_NAMES, points, strict=True))
-    parts = [(canvas.depth(part_points), draw) for part_points, draw in _parts(named, pose, plumage, light)]
+    seen = dict(zip(KEYPOINT_NAMES, keypoints(pose)[1], strict=True))
+    parts = [
+        (canvas.depth(part_points) - nearer, draw)
+        for part_points, nearer, draw in _parts(named, pose, plumage, light)
+    ]
     for _, draw in sorted(parts, key=lambda part: -part[0]):
         draw(canvas)
-    canvas.paste(frame)
+    for name in ("eye_left", "eye_right"):
+        if seen[name]:
+            _eye(canvas, named[name])
+    canvas.paste(frame, smear_px)
 
 
 def _region(pose: Pose) -> tuple[int, int, int]:
@@ -102,6 +124,12 @@ class _Canvas:
         cv2.fillPoly(self.color, [corners], color)
         cv2.fillPoly(self.cover, [corners], 255)
 
+    def solid(self, points_body: np.ndarray, color: Color) -> None:
+        """Fill the outline of the convex solid with these corners."""
+        outline = cv2.convexHull(np.round(self.place(points_body)).astype(np.int32))
+        cv2.fillPoly(self.color, [outline], color)
+        cv2.fillPoly(self.cover, [outline], 255)
+
     def line(self, points_body: np.ndarray, width: float, color: Color) -> None:
         """Draw a line of `width` body lengths."""
         corners = np.round(self.place(points_body)).astype(np.int32)
@@ -118,7 +146,7 @@ class _Canvas:
         toward = np.array([np.cos(light), -np.sin(light)])
         for step, gain in enumerate((0.74, 0.88, 1.0, 1.1)):
             shrink = 1 - 0.2 * step
-            offset = toward * axes[1] * 0.14 * step
+            offset = toward * axes[0] * 0.14 * step  # stays inside: the shorter axis shrinks by more
             at = tuple(int(round(value)) for value in middle + offset)
             size = (max(int(axes[1] * shrink), 1), max(int(axes[0] * shrink), 1))
             shaded = tuple(float(np.clip(channel * gain, 0, 255)) for channel in color)
@@ -126,8 +154,8 @@ class _Canvas:
             if step == 0:
                 cv2.ellipse(self.cover, at, size, angle, 0, 360, 255, -1)
 
-    def paste(self, frame: np.ndarray) -> None:
-        """Average down and lay over the frame."""
+    def paste(self, frame: np.ndarray, smear_px: tuple[float, float]) -> None:
+        """Average down, smear and lay over the frame."""
         height, width = frame.shape[:2]
         x, y = self.corner
         top, left = max(-y, 0), max(-x, 0)
@@ -135,35 +163,51 @@ class _Canvas:
         if bottom <= top or right <= left:
             return
         size = (self.side, self.side)
-        premultiplied = self.color * (self.cover[..., None] > 0)
-        color = cv2.resize(premultiplied, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        cover = cv2.resize(self.cover, size, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
+        drawn = cv2.bitwise_and(self.color, self.color, mask=self.cover)
+        color = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
+        cover = cv2.resize(self.cover, size, interpolation=cv2.INTER_AREA)
+        if np.hypot(*smear_px) > 3:
+            kernel = _smear_kernel(smear_px)
+            color, cover = cv2.filter2D(color, -1, kernel), cv2.filter2D(cover, -1, kernel)
+        cover = cover.astype(np.float32)[..., None] / 255
         window = frame[y + top : y + bottom, x + left : x + right]
         part = slice(top, bottom), slice(left, right)
         window[:] = np.clip(color[part] + window * (1 - cover[part]), 0, 255).astype(np.uint8)
 
 
-def _parts(named: dict[str, np.ndarray], pose: Pose, plumage: Plumage, light: float):
-    """Yield (points that set the depth, how to draw) for each part."""
+Part = tuple[np.ndarray, float, Callable[[_Canvas], None]]
+
+
+def _smear_kernel(smear_px: tuple[float, float]) -> np.ndarray:
+    """Return a line through the middle of an odd square, sum 1."""
+    way = np.hypot(*smear_px)
+    length = int(min(way, LONGEST_SMEAR_PX)) | 1
+    middle = (length - 1) / 2
+    ends = [tuple(int(round(middle + sign * middle * value / way)) for value in smear_px) for sign in (-1, 1)]
+    kernel = np.zeros((length, length), np.float32)
+    cv2.line(kernel, ends[0], ends[1], 1.0, 1)
+    return kernel / kernel.sum()
+
+
+def _parts(named: dict[str, np.ndarray], pose: Pose, plumage: Plumage, light: float) -> Iterator[Part]:
+    """Yield (points that set the depth, how much nearer it counts, how to draw) for each part."""
     yield from _legs(named, plumage)
     tail = _tail(named)
-    yield tail, lambda canvas: canvas.polygon(tail, plumage.tail)
+    yield tail, 0.0, lambda canvas: canvas.polygon(tail, plumage.tail)
     for blob in BLOBS:
         center, covariance = _posed_blob(blob, pose)
         color = getattr(plumage, blob.color)
         yield (
-            center - [0, 0, 0.001 if blob.color == "back" else 0],
+            center,
+            blob.nearer,
             lambda canvas, c=center, v=covariance, k=color: canvas.blob(c, v, k, light),
         )
     for side in (1, -1):
         wing = _wing(side, pose)
-        yield wing, lambda canvas, w=wing: canvas.polygon(w, plumage.wing)
-    for side in ("left", "right"):
-        eye = named[f"eye_{side}"]
-        yield eye + _outward(side, 0.09), lambda canvas, e=eye: _eye(canvas, e)
-    beak = np.stack([named["beak_top"], named["beak_bot"], named["beak_bot"] - [0.16, 0, 0.03],
-                     named["beak_top"] - [0.17, 0, -0.03]])  # fmt: skip
-    yield beak, lambda canvas: canvas.polygon(beak, (38, 36, 38))
+        yield wing, 0.0, lambda canvas, w=wing: canvas.polygon(w, plumage.wing)
+    base = move_head(np.array([[0.63, y, z] for y in (-0.05, 0.05) for z in (0.43, 0.53)]), pose)
+    beak = np.stack([named["beak_top"], named["beak_bot"], *base])
+    yield beak, 0.0, lambda canvas: canvas.solid(beak, BEAK)
 
 
 def _posed_blob(blob: Blob, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
@@ -178,14 +222,14 @@ def _posed_blob(blob: Blob, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
     return center, spread.T @ spread
 
 
-def _legs(named: dict[str, np.ndarray], plumage: Plumage):
+def _legs(named: dict[str, np.ndarray], plumage: Plumage) -> Iterator[Part]:
     for side in ("left", "right"):
         hip = np.array([0.0, named[f"ankle_{side}"][1] * 0.9, -0.18])
         ankle, foot = named[f"ankle_{side}"], named[f"foot_{side}"]
         leg = np.stack([hip, ankle, foot])
         toes = np.stack([foot + [0.10, 0, 0], foot - [0.06, 0, 0]])
-        yield leg, lambda canvas, points=leg: canvas.line(points, 0.045, plumage.leg)
-        yield toes, lambda canvas, points=toes: canvas.line(points, 0.04, plumage.leg)
+        yield leg, 0.0, lambda canvas, points=leg: canvas.line(points, 0.045, plumage.leg)
+        yield toes, 0.0, lambda canvas, points=toes: canvas.line(points, 0.04, plumage.leg)
 
 
 def _tail(named: dict[str, np.ndarray]) -> np.ndarray:
@@ -203,10 +247,6 @@ def _wing(side: int, pose: Pose) -> np.ndarray:
     return np.array([[0.25, 0.22 * side, 0.18], [0.28, 0.75 * side, 0.18 + 0.6 * lift],
                      [0.0, 1.15 * side, 0.18 + lift],
                      [-0.28, 0.8 * side, 0.14 + 0.7 * lift], [-0.25, 0.2 * side, 0.12]])  # fmt: skip
-
-
-def _outward(side: str, distance: float) -> np.ndarray:
-    return np.array([0, distance if side == "left" else -distance, 0])
 
 
 def _eye(canvas: _Canvas, eye: np.ndarray) -> None:

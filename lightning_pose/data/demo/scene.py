@@ -10,6 +10,7 @@ import numpy as np
 from lightning_pose.data.demo.render import Plumage
 
 HEIGHT, WIDTH = 768, 1024
+GRAIN_SHIFT = 128  # pixels that the window into the grain can move
 WALLS_IND = ((148, 142, 130), (128, 136, 128), (156, 150, 146))
 WALLS_OOD = ((116, 104, 92), (104, 118, 132), (138, 128, 96))
 WOOD = ((104, 78, 52), (126, 98, 66), (88, 72, 58))
@@ -38,24 +39,22 @@ class Scene:
     Parameters
     ----------
     background : array, (768, 1024, 3), uint8
-    mesh : array, (768, 1024), float32
-        How much the wire in front darkens each pixel, 0..1.
+    lighting : array, (768, 1024, 3), float32
+        What each pixel is multiplied by: brightness and colour of the light, wire mesh in front.
+    grain : array, (768 + GRAIN_SHIFT, 1024 + GRAIN_SHIFT, 3), int8
+        Noise of the sensor; every frame takes another window of it.
     perches : where the bird can sit.
     light : radians, where the light comes from.
-    noise : standard deviation of the sensor's noise, grey levels.
     blur : motion blur, share of the bird's step between frames.
-    gain, tint : brightness and colour of the light.
     plumage : of the session's bird.
     """
 
     background: np.ndarray
-    mesh: np.ndarray
+    lighting: np.ndarray
+    grain: np.ndarray
     perches: tuple[Perch, ...]
     light: float
-    noise: float
     blur: float
-    gain: float
-    tint: np.ndarray
     plumage: Plumage
 
 
@@ -77,26 +76,35 @@ def build_scene(rng: np.random.Generator, out_of_distribution: bool) -> Scene:
         np.uint8
     )
     tint = rng.uniform(0.86, 1.1, 3) if out_of_distribution else rng.uniform(0.95, 1.05, 3)
+    mesh = _mesh(rng, 0.16 if out_of_distribution else 0.10)
+    light = float(rng.uniform(0.6, 2.5))
+    noise = rng.uniform(5, 8) if out_of_distribution else rng.uniform(2, 5)
+    blur = float(rng.uniform(0.3, 0.7) if out_of_distribution else rng.uniform(0.1, 0.4))
+    gain = rng.uniform(0.68, 0.85) if out_of_distribution else rng.uniform(0.9, 1.08)
     return Scene(
         background=background,
-        mesh=_mesh(rng, 0.16 if out_of_distribution else 0.10),
+        lighting=((1 - mesh[..., None]) * (gain * tint)).astype(np.float32),
+        grain=_grain(rng, noise),
         perches=perches,
-        light=float(rng.uniform(0.6, 2.5)),
-        noise=float(rng.uniform(5, 8) if out_of_distribution else rng.uniform(2, 5)),
-        blur=float(rng.uniform(0.3, 0.7) if out_of_distribution else rng.uniform(0.1, 0.4)),
-        gain=float(rng.uniform(0.68, 0.85) if out_of_distribution else rng.uniform(0.9, 1.08)),
-        tint=tint,
+        light=light,
+        blur=blur,
         plumage=_plumage(rng, 18 if out_of_distribution else 8),
     )
 
 
 def finish(clean: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """Put wire mesh, light and sensor noise over a drawn frame."""
-    light = (1 - scene.mesh[..., None]) * (scene.gain * scene.tint).astype(np.float32)
-    small = rng.standard_normal((HEIGHT // 2 + 1, WIDTH // 2 + 1), dtype=np.float32)
-    noise = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR) * scene.noise
-    lit = cv2.multiply(clean.astype(np.float32), light.astype(np.float32)) + noise[..., None]
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    y, x = rng.integers(0, GRAIN_SHIFT, 2)
+    lit = cv2.multiply(clean, scene.lighting, dtype=cv2.CV_8U)
+    return cv2.add(lit, scene.grain[y : y + HEIGHT, x : x + WIDTH], dtype=cv2.CV_8U)
+
+
+def _grain(rng: np.random.Generator, noise: float) -> np.ndarray:
+    """Return grey noise of grains two pixels wide; `noise` is the grains' standard deviation, grey levels."""
+    height, width = HEIGHT + GRAIN_SHIFT, WIDTH + GRAIN_SHIFT
+    small = rng.standard_normal((height // 2, width // 2), dtype=np.float32) * noise
+    grain = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.merge([np.clip(np.round(grain), -127, 127).astype(np.int8)] * 3)
 
 
 def _wall(rng: np.random.Generator, wall: np.ndarray, planks: bool) -> np.ndarray:

@@ -18,7 +18,7 @@ from lightning_pose.data.demo.motion import poses
 from lightning_pose.data.demo.scene import HEIGHT, WIDTH, Scene, build_scene, finish
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import write_labels
-from lightning_pose.types import Labels
+from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,18 @@ def create_demo_data(
     seed : same seed, same data.
     ind_frames, ood_frames : labelled frames, spread over six and three sessions.
     video_frames : frames of each video; 0 = no videos.
-    jobs : parallel processes; None = the cores at hand.
+    jobs : parallel processes; None = the cores at hand. The data are the same for any number.
+
+    Raises
+    ------
+    UserError
+        A number out of range.
     """
+    _check_numbers(
+        seed=seed, ind_frames=ind_frames, ood_frames=ood_frames, video_frames=video_frames, jobs=jobs
+    )
+    for name in (IND_CSV, OOD_CSV):  # of an earlier run: they would outlive an interruption of this one
+        (output_dir / name).unlink(missing_ok=True)
     sessions = _sessions(seed, ind_frames, ood_frames, video_frames)
     count = min(jobs or len(os.sched_getaffinity(0)), len(sessions))
     if count <= 1:
@@ -78,6 +88,17 @@ def create_demo_data(
         write_labels(_merge([exact for _, exact in chosen]), output_dir / name.replace(".csv", "_exact.csv"))
         write_labels(_merge([labels for labels, _ in chosen]), output_dir / name)
     logger.info("%s: %d InD and %d OOD labelled frames", output_dir, ind_frames, ood_frames)
+
+
+def _check_numbers(**numbers: int | None) -> None:
+    lowest = {"seed": 0, "ind_frames": 1, "ood_frames": 1, "video_frames": 0, "jobs": 1}
+    problems = [
+        Problem(f"--{name}", f"{lowest[name]} or more", str(number))
+        for name, number in numbers.items()
+        if number is not None and number < lowest[name]
+    ]
+    if problems:
+        raise UserError(problems)
 
 
 def _sessions(seed: int, ind_frames: int, ood_frames: int, video_frames: int) -> list[Session]:
@@ -149,33 +170,14 @@ def _write_video(session: Session, scene: Scene, output_dir: Path) -> tuple[Labe
 
 
 def draw_frame(scene: Scene, film: list[Pose], number: int, seed: tuple[int, ...]) -> np.ndarray:
-    """Draw one frame of a film, RGB (768, 1024, 3) uint8: bird, motion blur, mesh, light, noise."""
+    """Draw one frame of a film, RGB (768, 1024, 3) uint8: bird with motion blur, mesh, light, noise."""
     from lightning_pose.data.demo.render import draw_bird
 
     pose, after = film[number], film[min(number + 1, len(film) - 1)]
     clean = scene.background.copy()
-    draw_bird(clean, pose, scene.plumage, scene.light)
-    step = np.subtract(after.center, pose.center) * scene.blur
-    if np.hypot(*step) > 3:
-        clean = _blur_motion(clean, pose, step)
+    smear = tuple(scene.blur * (np.subtract(after.center, pose.center)))
+    draw_bird(clean, pose, scene.plumage, scene.light, smear)
     return finish(clean, scene, np.random.default_rng((*seed, 5, number)))
-
-
-def _blur_motion(clean: np.ndarray, pose: Pose, step: np.ndarray) -> np.ndarray:
-    """Smear the bird's surroundings along its step, centred on where it is."""
-    import cv2
-
-    length = int(min(np.hypot(*step), 15)) | 1
-    kernel = np.zeros((length, length), np.float32)
-    unit = step / np.hypot(*step) * (length - 1) / 2
-    middle = (length - 1) / 2
-    ends = [tuple(int(round(value)) for value in middle + sign * unit) for sign in (-1, 1)]
-    cv2.line(kernel, *ends, 1.0, 1)
-    x, y = (int(value) for value in pose.center)
-    reach = int(1.6 * pose.size)
-    window = clean[max(y - reach, 0) : y + reach, max(x - reach, 0) : x + reach]
-    window[:] = cv2.filter2D(window, -1, kernel / kernel.sum())
-    return clean
 
 
 def _label(film: list[Pose], names: list[str]) -> Labels:
