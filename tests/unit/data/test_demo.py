@@ -61,7 +61,7 @@ def nearest_px(mask: np.ndarray, point: np.ndarray) -> float:
     return float(np.hypot(columns - point[0], rows - point[1]).min(initial=np.inf))
 
 
-def test_skeleton_joins_the_keypoints_of_the_config() -> None:
+def test_skeleton_joins_all_eighteen_keypoints() -> None:
     assert len(KEYPOINT_NAMES) == len(set(KEYPOINT_NAMES)) == 18
     assert {name for pair in SKELETON for name in pair} == set(KEYPOINT_NAMES)
 
