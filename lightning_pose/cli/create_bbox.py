@@ -35,24 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min_confidence", type=float, default=0.05, help="ignore keypoints below (default 0.05)"
     )
+    parser.add_argument(
+        "--frame_size", metavar="HxW", help="of a video's frames, whose size no image in --data_dir tells"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Write boxes."""
     from lightning_pose.geometry.boxes import boxes_from_keypoints
     from lightning_pose.io.bboxes import write_bboxes
-    from lightning_pose.io.images import image_size
     from lightning_pose.io.predictions import read_predictions
-    from lightning_pose.types import Problem, UserError
 
-    if args.predictions and args.output and not args.model_dir:
-        pairs = [(args.predictions, args.output)]
-    elif args.model_dir and args.input_path and not args.predictions:
-        folders = [args.model_dir / "image_preds" / path.name for path in args.input_path]
-        pairs = [(folder / "predictions.csv", folder / "bbox.csv") for folder in folders]
-    else:
-        raise UserError(Problem("arguments", "--predictions and --output, or MODEL_DIR and CSVs", "neither"))
-    ratio = args.crop_ratio if args.crop_ratio or args.crop_size else DEFAULT_RATIO
+    pairs = _inputs_and_outputs(args)
+    ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
     for source, target in pairs:
         predictions = read_predictions(source)
         boxes = boxes_from_keypoints(
@@ -60,10 +55,37 @@ def run(args: argparse.Namespace) -> None:
             predictions.confidence,
             predictions.keypoint_names,
             list(predictions.index),
-            lambda row, names=predictions.index: image_size(args.data_dir / str(names[row])),
-            [name for name in args.anchor_keypoints.split(",") if name],
+            lambda row, names=predictions.index: _frame_size(names[row], args),
+            [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()],
             crop_ratio=ratio,
             crop_size=args.crop_size,
             min_confidence=args.min_confidence,
         )
         write_bboxes(boxes, target)
+
+
+def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
+    from lightning_pose.types import Problem, UserError
+
+    single, several = bool(args.predictions or args.output), bool(args.model_dir)
+    if single and not several and args.predictions and args.output:
+        return [(args.predictions, args.output)]
+    if several and not single and args.input_path:
+        folders = [args.model_dir / "image_preds" / path.name for path in args.input_path]
+        return [(folder / "predictions.csv", folder / "bbox.csv") for folder in folders]
+    found = "both" if single and several else "one of them without the other" if single or several else "none"
+    raise UserError(Problem("arguments", "--predictions and --output, or MODEL_DIR and CSVs", found))
+
+
+def _frame_size(name: str | int, args: argparse.Namespace) -> tuple[int, int]:
+    from lightning_pose.inference.remap import parse_size
+    from lightning_pose.io.images import image_size
+    from lightning_pose.types import Problem, UserError
+
+    if args.frame_size is not None:
+        return parse_size(args.frame_size, "--frame_size")
+    if isinstance(name, int):
+        raise UserError(
+            Problem("--frame_size", f"HxW, since no animal was found in video frame {name}", "none")
+        )
+    return image_size(args.data_dir / name)

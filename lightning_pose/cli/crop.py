@@ -20,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bbox", type=Path, help="its bounding-box CSV")
     parser.add_argument("--data_dir", type=Path, help="folder that image paths are relative to")
     parser.add_argument("--output_dir", type=Path, help="folder for <csv>/cropped_<csv> and cropped_images/")
+    parser.add_argument("--output_csv", type=Path, help="write cropped labels here, crops.json beside them")
+    parser.add_argument("--images_dir", type=Path, help="write cropped images here")
     parser.add_argument("--crop_size", default="256x256", help="HxW of each crop in pixels (default 256x256)")
     parser.add_argument("--jobs", type=int, help="parallel processes (default: the cores at hand)")
 
@@ -31,11 +33,13 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.types import Problem, UserError
 
     size = parse_size(args.crop_size)
-    if args.labels and args.bbox and args.data_dir and args.output_dir and not args.model_dir:
-        output = args.output_dir / args.labels.name / f"cropped_{args.labels.name}"
-        images = args.output_dir / "cropped_images"
+    if args.model_dir is None and args.labels and args.bbox and args.data_dir and _has_places(args):
+        output, images = args.output_csv, args.images_dir
+        if args.output_dir:
+            output = output or args.output_dir / args.labels.name / f"cropped_{args.labels.name}"
+            images = images or args.output_dir / "cropped_images"
         crop_labeled_images(args.labels, args.bbox, args.data_dir, images, output, size, args.jobs)
-    elif args.model_dir and args.input_path and not args.labels:
+    elif args.model_dir and args.input_path and not _explicit(args):
         data_dir = args.data_dir or _data_dir(args.model_dir)
         for path in args.input_path:
             labels = path if path.is_file() else data_dir / path
@@ -45,7 +49,16 @@ def run(args: argparse.Namespace) -> None:
             crop_labeled_images(labels, folder / "bbox.csv", data_dir, images, output, size, args.jobs)
     else:
         expected = "--labels, --bbox, --data_dir and --output_dir, or MODEL_DIR and CSVs"
-        raise UserError(Problem("arguments", expected, "neither"))
+        found = "both" if args.model_dir and _explicit(args) else "neither in full"
+        raise UserError(Problem("arguments", expected, found))
+
+
+def _explicit(args: argparse.Namespace) -> bool:
+    return any((args.labels, args.bbox, args.output_dir, args.output_csv, args.images_dir))
+
+
+def _has_places(args: argparse.Namespace) -> bool:
+    return bool(args.output_dir or (args.output_csv and args.images_dir))
 
 
 def _data_dir(model_dir: Path) -> Path:

@@ -6,8 +6,10 @@ box of that image, into one file beside its crop: four crops stacked from top to
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -16,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from lightning_pose.data.check import ENDINGS, TAIL_BYTES
 from lightning_pose.data.context import context_paths
+from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.geometry.boxes import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
@@ -27,6 +31,9 @@ from lightning_pose.types import Labels, Problem, UserError
 logger = logging.getLogger(__name__)
 
 PNG_EFFORT = 1
+LARGEST_BOX = 4  # times the frame's larger side; more is a mistake, and its padding would fill the memory
+NAMED = 5  # problems of one kind named one by one
+FIRST_ROW = 4  # of a labels CSV, as an editor counts
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,19 @@ class CropTask:
     context: tuple[str, ...]
     data_dir: str
     images_dir: str
-    box: tuple[float, float, float, float]
+    box: Box
     crop_hw: tuple[int, int]
     done: dict[str, Any] | None  # the manifest's entry of an earlier run
+
+
+@dataclass(frozen=True)
+class CropResult:
+    """What became of one task: the manifest's entry, or what was wrong."""
+
+    entry: dict[str, Any] | None = None
+    fresh: bool = False
+    empty: bool = False
+    problems: Sequence[Problem] = ()
 
 
 def crop_labeled_images(
@@ -61,6 +78,8 @@ def crop_labeled_images(
 ) -> CropSummary:
     """Crop every image of a labels CSV, and write the labels in crop pixels.
 
+    Crops of images that the CSV no longer lists stay: another CSV's crops may share the folder.
+
     Parameters
     ----------
     labels_csv, bbox_csv : labels and boxes in frame pixels, rows matched by image path.
@@ -73,30 +92,37 @@ def crop_labeled_images(
     Raises
     ------
     UserError
-        If boxes and labels do not match, or an image cannot be read.
+        If boxes and labels do not match, or images cannot be read; the CSV and the manifest are then left
+        as they were.
     """
+    if jobs is not None and jobs < 1:
+        raise UserError(Problem("jobs", "a number above 0", str(jobs)))
     labels = read_labels(labels_csv)
-    xywh_px = _matching_boxes(labels, bbox_csv)
+    _check_paths(labels, labels_csv, data_dir, images_dir)
+    xywh_px = _matching_boxes(labels, labels_csv, bbox_csv)
     manifest_path = output_csv.parent / MANIFEST
     old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
     known = old["crops"] if old["crop_size"] == list(crop_hw) else {}
     tasks = [
         CropTask(path, _existing_context(path, data_dir), str(data_dir), str(images_dir),
-                 tuple(map(float, box)), crop_hw, known.get(path))
+                 _box(box), crop_hw, known.get(path))
         for path, box in zip(labels.image_paths, xywh_px, strict=True)
     ]  # fmt: skip
-    entries, cropped = {}, 0
-    for task, (entry, fresh) in zip(tasks, _run(tasks, jobs), strict=True):
-        entries[task.image] = entry
-        cropped += fresh
+    results = _run(tasks, jobs)
+    problems = [problem for result in results for problem in result.problems]
+    if problems:
+        raise UserError(problems)
+    _warn_of_empty([task.image for task, result in zip(tasks, results, strict=True) if result.empty])
     keypoints_crop_px = frame_to_crop(labels.keypoints_px, xywh_px, crop_hw)
     names = [crop_name(path) for path in labels.image_paths]
     write_labels(replace(labels, image_paths=names, keypoints_px=keypoints_crop_px), output_csv)
+    entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
     relative = os.path.relpath(images_dir, output_csv.parent)
     write_json(
         {"crop_size": list(crop_hw), "images_dir": relative, "source": labels_csv.name, "crops": entries},
         manifest_path,
     )
+    cropped = sum(result.fresh for result in results)
     logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
     return CropSummary(cropped, len(tasks))
 
@@ -111,50 +137,48 @@ def context_name(image_path: str) -> str:
     return str(PurePosixPath(image_path).with_suffix(".context.png"))
 
 
-def crop_image(
-    image: np.ndarray, box: tuple[float, float, float, float], crop_hw: tuple[int, int]
-) -> np.ndarray:
-    """Cut a box out of an image, (H, W, C), and resize it; black beyond the image.
-
-    Averages where it shrinks, interpolates where it grows; pixel centres lie at integers.
-    """
-    import cv2
-
-    x, y, w, h = box
-    if not all(float(value).is_integer() for value in box):
-        return _warp(image, box, crop_hw)
-    x, y, w, h = (int(value) for value in box)
-    height, width = image.shape[:2]
-    left, right = max(-x, 0), max(x + w - width, 0)
-    top, bottom = max(-y, 0), max(y + h - height, 0)
-    cut = image[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)]
-    if cut.size == 0:
-        return np.zeros((*crop_hw, *image.shape[2:]), image.dtype)
-    if left or right or top or bottom:
-        cut = cv2.copyMakeBorder(cut, top, bottom, left, right, cv2.BORDER_CONSTANT)
-    shrinks = h >= crop_hw[0] and w >= crop_hw[1]
-    return cv2.resize(cut, crop_hw[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:
+    """Refuse what would overwrite a source or another crop, or write outside the folder of the crops."""
+    if data_dir.resolve() == images_dir.resolve():
+        raise UserError(Problem("images_dir", f"another folder than the images' {data_dir}", str(images_dir)))
+    taken: dict[str, int] = {}
+    problems = []
+    for row, path in enumerate(labels.image_paths, FIRST_ROW):
+        pure = PurePosixPath(path)
+        if "\0" in path or not pure.name or pure.is_absolute() or ".." in pure.parts:
+            where = f"{labels_csv}, row {row}"
+            problems.append(Problem(where, f"an image path inside {data_dir}", repr(path)))
+            continue
+        for name in (crop_name(path), context_name(path)):
+            if taken.setdefault(name, row) != row:
+                where = f"{labels_csv}, row {row} ({path})"
+                found = f"{name}, as for row {taken[name]} ({labels.image_paths[taken[name] - FIRST_ROW]})"
+                problems.append(Problem(where, "a crop file of its own", found))
+                break
+    if problems:
+        raise UserError(problems)
 
 
-def _warp(image: np.ndarray, box: tuple[float, float, float, float], crop_hw: tuple[int, int]) -> np.ndarray:
-    import cv2
-
-    x, y, w, h = box
-    across, down = w / crop_hw[1], h / crop_hw[0]
-    back = np.array([[across, 0, x - 0.5 + 0.5 * across], [0, down, y - 0.5 + 0.5 * down]])
-    return cv2.warpAffine(image, back, crop_hw[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-
-
-def _matching_boxes(labels: Labels, bbox_csv: Path) -> np.ndarray:
+def _matching_boxes(labels: Labels, labels_csv: Path, bbox_csv: Path) -> np.ndarray:
     boxes = read_bboxes(bbox_csv)
     rows = {str(name): row for row, name in enumerate(boxes.index)}
-    missing = [path for path in labels.image_paths if path not in rows]
-    if missing or len(rows) != len(labels.image_paths):
-        found = f"no box for {missing[0]}" if missing else f"{len(rows)} boxes"
-        raise UserError(
-            Problem(str(bbox_csv), f"a box for each of {len(labels.image_paths)} labelled images", found)
-        )
+    wanted = set(labels.image_paths)
+    missing = [Problem(str(bbox_csv), f"a box for {path} of {labels_csv}", "none")
+               for path in labels.image_paths if path not in rows]  # fmt: skip
+    extra = [Problem(f"{bbox_csv}, row {row + 2}", f"an image of {labels_csv}", name)
+             for name, row in rows.items() if name not in wanted]  # fmt: skip
+    problems = [*missing[:NAMED], *extra[:NAMED]]
+    if len(missing) + len(extra) > len(problems):
+        found = f"{len(missing)} missing, {len(extra)} of other images"
+        problems.append(Problem(str(bbox_csv), f"a box for each of {len(wanted)} images", found))
+    if problems:
+        raise UserError(problems)
     return boxes.xywh_px[[rows[path] for path in labels.image_paths]]
+
+
+def _box(xywh: np.ndarray) -> Box:
+    x, y, w, h = map(float, xywh)
+    return x, y, w, h
 
 
 def _existing_context(path: str, data_dir: Path) -> tuple[str, ...]:
@@ -162,7 +186,15 @@ def _existing_context(path: str, data_dir: Path) -> tuple[str, ...]:
     return tuple(names) if names and all((data_dir / name).is_file() for name in names) else ()
 
 
-def _run(tasks: list[CropTask], jobs: int | None) -> list[tuple[dict, bool]]:
+def _warn_of_empty(images: list[str]) -> None:
+    if images:
+        listed = ", ".join(images[:3]) + (f" and {len(images) - 3} more" if len(images) > 3 else "")
+        logger.warning(
+            "%d boxes lie outside their frame, so that the crops are black: %s", len(images), listed
+        )
+
+
+def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:
     count = min(jobs or len(os.sched_getaffinity(0)), max(len(tasks) // 8, 1))
     if count <= 1:
         return [_crop_one(task) for task in tasks]
@@ -176,32 +208,63 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _crop_one(task: CropTask) -> tuple[dict[str, Any], bool]:
-    """Crop an image unless its crop is up to date; return the manifest's entry and whether it was made."""
-    sources = [task.image, *task.context]
-    stamp = {"box": list(task.box), "sources": {name: _stamp(task, name) for name in sources}}
-    done = task.done
-    if done and all(done.get(key) == value for key, value in stamp.items()) and _intact(task, done):
-        return done, False
-    files = {crop_name(task.image): [task.image]}
-    if task.context:
-        files[context_name(task.image)] = list(task.context)
-    entry = {**stamp, "files": {}, "sha256": {}}
-    for name, frames in files.items():
-        target = Path(task.images_dir) / name
-        _write_png(np.concatenate([_read_crop(task, frame) for frame in frames]), target)
-        entry["files"][name] = target.stat().st_size
-        entry["sha256"][name] = sha256(target)
-    return entry, True
-
-
-def _stamp(task: CropTask, name: str) -> str:
+def _crop_one(task: CropTask) -> CropResult:
+    """Crop an image unless its crop is up to date."""
     try:
-        return sha256(Path(task.data_dir) / name)
+        sources = {name: _read_bytes(task, name) for name in (task.image, *task.context)}
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in sources.items()}
+        stamp = {"box": list(task.box), "sources": digests}
+        done = task.done
+        if done and all(done.get(key) == value for key, value in stamp.items()) and _intact(task, done):
+            return CropResult(done)
+        files = {crop_name(task.image): [task.image]}
+        if task.context:
+            files[context_name(task.image)] = list(task.context)
+        entry: dict[str, Any] = {**stamp, "files": {}, "sha256": {}}
+        empty = False
+        for name, frames in files.items():
+            images = [_decode(task, frame, sources[frame]) for frame in frames]
+            empty = empty or misses(images[0].shape[:2], task.box)
+            png = _png([crop_image(image, task.box, task.crop_hw) for image in images])
+            with write_atomic(Path(task.images_dir) / name) as temporary:
+                temporary.write_bytes(png)
+            entry["files"][name] = len(png)
+            entry["sha256"][name] = hashlib.sha256(png).hexdigest()
+    except UserError as error:  # handed back, so that every broken image is named
+        return CropResult(problems=error.problems)
+    return CropResult(entry, fresh=True, empty=empty)
+
+
+def _read_bytes(task: CropTask, name: str) -> bytes:
+    path = Path(task.data_dir) / name
+    try:
+        return path.read_bytes()
     except OSError as error:
-        raise UserError(
-            Problem(str(Path(task.data_dir) / name), "an image", error.strerror or "unreadable")
-        ) from None
+        raise UserError(Problem(str(path), "an image", error.strerror or "unreadable")) from None
+
+
+def _decode(task: CropTask, name: str, content: bytes) -> np.ndarray:
+    """Decode an image, (H, W, 3) in OpenCV's channel order; half an image is refused, not filled up."""
+    import cv2
+
+    path = str(Path(task.data_dir) / name)
+    endings = [ending for magic, ending in ENDINGS.items() if content.startswith(magic)]
+    if endings and endings[0] not in content[-TAIL_BYTES:]:
+        raise UserError(Problem(path, "a whole image", "a truncated file"))
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if image is None:
+        raise UserError(Problem(path, "an image", "unreadable"))
+    largest = LARGEST_BOX * max(image.shape[:2])
+    if max(task.box[2:]) > largest:
+        found = "{:g} x {:g} px".format(*task.box[2:])
+        raise UserError(Problem(f"box of {task.image}", f"at most {largest} px a side", found))
+    return image
+
+
+def _png(crops: list[np.ndarray]) -> bytes:
+    import cv2
+
+    return cv2.imencode(".png", np.concatenate(crops), [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])[1].tobytes()
 
 
 def _intact(task: CropTask, entry: dict[str, Any]) -> bool:
@@ -210,21 +273,3 @@ def _intact(task: CropTask, entry: dict[str, Any]) -> bool:
         (folder / name).is_file() and sha256(folder / name) == digest
         for name, digest in entry["sha256"].items()
     )
-
-
-def _read_crop(task: CropTask, name: str) -> np.ndarray:
-    import cv2
-
-    path = Path(task.data_dir) / name
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(Problem(str(path), "an image", "unreadable"))
-    return crop_image(image, task.box, task.crop_hw)
-
-
-def _write_png(image: np.ndarray, target: Path) -> None:
-    import cv2
-
-    with write_atomic(target) as temporary:
-        if not cv2.imwrite(str(temporary), image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT]):
-            raise UserError(Problem(str(target), "a writable file", "not written"))

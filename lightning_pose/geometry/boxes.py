@@ -6,7 +6,9 @@ crop column u shows frame column ``x - 0.5 + (u + 0.5) * w / W``.
 
 from __future__ import annotations
 
+import difflib
 import logging
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -67,22 +69,28 @@ def boxes_from_keypoints(
     index : names of the rows.
     frame_size : gives the (height, width) of a row's frame; asked only where the detector saw nothing.
     anchor_keypoints : keypoints that define the box; none = all.
-    crop_ratio : side of the box over the span of the keypoints.
+    crop_ratio : side of the box over the larger of the keypoints' spans in x and y.
     crop_size : side in pixels, instead.
     min_confidence : keypoints below are not looked at.
+
+    Notes
+    -----
+    Of five or more keypoints, those farther from their median point than `STRAY_FACTOR` times the median
+    distance are left out, so that one or two strays cannot blow up the box. Fewer cannot outvote a stray.
 
     Returns
     -------
     Boxes
         Whole pixels. A frame with fewer than two usable keypoints gets the square that holds the whole
-        frame, and the status ``fallback``.
+        frame, and the status ``fallback``. No box is smaller than `MIN_BOX_PX`.
+
+    Raises
+    ------
+    UserError
+        For an unknown anchor keypoint, or impossible settings.
     """
     columns = _anchor_columns(keypoint_names, anchor_keypoints)
-    if (crop_ratio is None) == (crop_size is None):
-        raise UserError(Problem("crop_ratio, crop_size", "one of the two", "both or none"))
-    for name, value in (("crop_ratio", crop_ratio), ("crop_size", crop_size)):
-        if value is not None and not value > 0:
-            raise UserError(Problem(name, "a number above 0", str(value)))
+    _check_settings(crop_ratio, crop_size, min_confidence, len(columns))
     boxes, status = np.empty((len(index), 4)), []
     for row in range(len(index)):
         points = keypoints_px[row, columns]
@@ -106,10 +114,30 @@ def boxes_from_keypoints(
 
 def _square_around(points: np.ndarray, crop_ratio: float | None, crop_size: int | None) -> np.ndarray:
     low, high = points.min(0), points.max(0)
-    span = float((high - low).max())
-    side = max(crop_size if crop_size is not None else int(np.ceil(crop_ratio * span)), MIN_BOX_PX)
-    x, y = np.round((low + high + 1) / 2 - side / 2)
-    return np.array([x, y, side, side])
+    center = (low + high + 1) / 2  # as x + w / 2: the centre of pixel 0 lies half a pixel from the box's edge
+    if crop_ratio is None:
+        side = max(crop_size or 0, MIN_BOX_PX)
+        return np.array([*np.round(center - side / 2), side, side])
+    wanted = max(crop_ratio * float((high - low).max()), MIN_BOX_PX)
+    corner = np.floor(center - wanted / 2)  # outwards to whole pixels
+    side = float((np.ceil(center + wanted / 2) - corner).max())
+    return np.array([*corner, side, side])
+
+
+def _check_settings(
+    crop_ratio: float | None, crop_size: int | None, min_confidence: float, keypoints: int
+) -> None:
+    if (crop_ratio is None) == (crop_size is None):
+        found = "none" if crop_ratio is None else "both"
+        raise UserError(Problem("crop_ratio, crop_size", "one of the two", found))
+    for name, value in (("crop_ratio", crop_ratio), ("crop_size", crop_size)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise UserError(Problem(name, "a number above 0", str(value)))
+    if not 0 <= min_confidence <= 1:
+        raise UserError(Problem("min_confidence", "a number from 0 to 1", str(min_confidence)))
+    if crop_ratio is not None and keypoints < MIN_KEYPOINTS:
+        expected = f"at least {MIN_KEYPOINTS} with crop_ratio, since one has no span (crop_size works)"
+        raise UserError(Problem("anchor_keypoints", expected, str(keypoints)))
 
 
 def _without_strays(points: np.ndarray) -> np.ndarray:
@@ -121,12 +149,17 @@ def _without_strays(points: np.ndarray) -> np.ndarray:
 
 
 def _anchor_columns(keypoint_names: list[str], anchors: Sequence[str]) -> list[int]:
-    unknown = [name for name in anchors if name not in keypoint_names]
-    if unknown:
-        raise UserError(
-            Problem("anchor_keypoints", f"names among {', '.join(keypoint_names)}", ", ".join(unknown))
-        )
-    return [keypoint_names.index(name) for name in anchors] if anchors else list(range(len(keypoint_names)))
+    problems = []
+    for name in dict.fromkeys(anchors):
+        if name not in keypoint_names:
+            near = difflib.get_close_matches(name, keypoint_names, 1, 0)
+            hint = f" (nearest: {near[0]})" if near else ""
+            problems.append(
+                Problem("anchor_keypoints", f"names among {', '.join(keypoint_names)}{hint}", name)
+            )
+    if problems:
+        raise UserError(problems)
+    return [keypoint_names.index(name) for name in dict.fromkeys(anchors or keypoint_names)]
 
 
 def _few(names: list[str]) -> str:

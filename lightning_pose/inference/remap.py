@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
-from lightning_pose.data.crops import crop_name
 from lightning_pose.geometry.boxes import crop_to_frame
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
@@ -17,6 +18,7 @@ from lightning_pose.types import Boxes, Predictions, Problem, UserError
 logger = logging.getLogger(__name__)
 
 CropSize = tuple[int, int] | None
+NAMED = 5  # rows without a box named one by one
 
 
 def remap_file(
@@ -31,10 +33,15 @@ def remap_file(
     output : predictions in frame pixels, under the frames' own paths.
     crop_size : ``HxW`` of the crops, ``native`` if they were not resized, None = as ``crops.json`` beside
         the boxes says.
+
+    Raises
+    ------
+    UserError
+        If predictions and boxes do not match, or the boxes are not those that the crops were cut with.
     """
     predictions, boxes = read_predictions(predictions_csv), read_bboxes(bbox_csv)
     rows = match_rows(predictions, boxes, predictions_csv, bbox_csv)
-    size = _crop_size(bbox_csv, crop_size)
+    size = _crop_size(bbox_csv, boxes, crop_size)
     remapped = remap(predictions, boxes, rows, size)
     write_predictions(remapped, output)
     return remapped
@@ -56,7 +63,7 @@ def remap(predictions: Predictions, boxes: Boxes, rows: list[int], crop_hw: Crop
     else:
         keypoints = crop_to_frame(predictions.keypoints_px, xywh_px, crop_hw)
     return Predictions(
-        index=[boxes.index[row] for row in rows],
+        index=[boxes.index[row] for row in rows],  # type: ignore[arg-type]
         keypoint_names=predictions.keypoint_names,
         keypoints_px=np.asarray(keypoints),
         confidence=predictions.confidence,
@@ -66,38 +73,80 @@ def remap(predictions: Predictions, boxes: Boxes, rows: list[int], crop_hw: Crop
 
 
 def match_rows(predictions: Predictions, boxes: Boxes, predictions_csv: Path, bbox_csv: Path) -> list[int]:
-    """Return the box row of each prediction; an image's crop goes by the image's path, as PNG."""
-    own = {str(name): row for row, name in enumerate(boxes.index)}
-    own.update({crop_name(str(name)): row for row, name in enumerate(boxes.index) if isinstance(name, str)})
-    missing = [str(name) for name in predictions.index if str(name) not in own]
-    if missing or len(predictions.index) != len(boxes.index):
-        found = f"no box for {missing[0]}" if missing else f"{len(boxes.index)} boxes"
-        raise UserError(
-            Problem(
-                str(bbox_csv), f"a box for each of {len(predictions.index)} rows of {predictions_csv}", found
-            )
-        )
-    return [own[str(name)] for name in predictions.index]
+    """Return the box row of each prediction.
+
+    Rows go by image path or frame number; a crop, which is a PNG whatever the frame was, by the path without
+    its suffix, if only one box has it.
+    """
+    exact = {str(name): row for row, name in enumerate(boxes.index)}
+    stems: dict[str, list[int]] = {}
+    for name, row in exact.items():
+        stems.setdefault(_stem(name), []).append(row)
+    rows, problems = [], []
+    taken: dict[int, int] = {}
+    for number, name in enumerate(map(str, predictions.index), 4):
+        candidates = [exact[name]] if name in exact else stems.get(_stem(name), [])
+        row = candidates[0] if len(candidates) == 1 else -1
+        rows.append(row)
+        where = f"{predictions_csv}, row {number}"
+        if row < 0:
+            found = f"{len(candidates)} of that name" if candidates else "none"
+            problems.append(Problem(where, f"one box for {name} in {bbox_csv}", found))
+        elif taken.setdefault(row, number) != number:
+            problems.append(Problem(where, "each image once", f"{name} of row {taken[row]} again"))
+    unused = [(row, name) for name, row in exact.items() if row not in taken]
+    problems += [Problem(f"{bbox_csv}, row {row + 2}", f"an image of {predictions_csv}", name)
+                 for row, name in unused]  # fmt: skip
+    if problems:
+        raise UserError(_shortened(problems, str(bbox_csv)))
+    return rows
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Parse ``HxW``."""
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix("")) if PurePosixPath(name).name else name
+
+
+def _shortened(problems: Sequence[Problem], bbox_csv: str) -> list[Problem]:
+    if len(problems) <= NAMED:
+        return list(problems)
+    return [*problems[:NAMED], Problem(bbox_csv, "a box for each row", f"{len(problems) - NAMED} more amiss")]
+
+
+def parse_size(text: str, option: str = "--crop_size") -> tuple[int, int]:
+    """Parse ``HxW``; `option` is for the message."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise UserError(Problem("--crop_size", "HxW, such as 256x256", text))
+        raise UserError(Problem(option, "HxW, such as 256x256", text))
     return int(parts[0]), int(parts[1])
 
 
-def _crop_size(bbox_csv: Path, setting: str | None) -> CropSize:
+def _crop_size(bbox_csv: Path, boxes: Boxes, setting: str | None) -> CropSize:
     if setting == "native":
         return None
     if setting is not None:
         return parse_size(setting)
-    manifest = read_manifest(bbox_csv.parent / MANIFEST)
-    if manifest is None:
-        logger.warning(
-            "%s has no %s: taking the crops for as large as their boxes (--crop_size says otherwise)",
-            bbox_csv.parent, MANIFEST,
-        )  # fmt: skip
-        return None
-    return tuple(manifest["crop_size"])
+    path = bbox_csv.parent / MANIFEST
+    manifest = read_manifest(path)
+    if manifest is not None:
+        _same_boxes(path, manifest["crops"], bbox_csv, boxes)
+        return tuple(manifest["crop_size"])
+    if path.exists():
+        raise UserError(Problem(str(path), "the crops' manifest (or --crop_size)", "a damaged file"))
+    logger.warning(
+        "%s has no %s: taking the crops for as large as their boxes (--crop_size says otherwise)",
+        bbox_csv.parent, MANIFEST,
+    )  # fmt: skip
+    return None
+
+
+def _same_boxes(path: Path, crops: dict[str, Any], bbox_csv: Path, boxes: Boxes) -> None:
+    """Refuse boxes that changed since the crops were cut: every keypoint would be misplaced."""
+    problems = []
+    for row, (name, box) in enumerate(zip(boxes.index, boxes.xywh_px, strict=True), 2):
+        cut = crops.get(str(name), {}).get("box")
+        if cut is not None and not np.array_equal(cut, box):
+            expected = "the box x, y, w, h = {:g}, {:g}, {:g}, {:g}".format(*cut) + f" of {path} (crop again)"
+            found = "{:g}, {:g}, {:g}, {:g}".format(*box)
+            problems.append(Problem(f"{bbox_csv}, row {row} ({name})", expected, found))
+    if problems:
+        raise UserError(_shortened(problems, str(bbox_csv)))
