@@ -7,6 +7,7 @@ litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/imag
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 HELP = "compute bounding boxes from a detector's predictions"
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
             predictions.confidence,
             predictions.keypoint_names,
             list(predictions.index),
-            lambda row, names=predictions.index: _frame_size(names[row], args),
+            partial(_frame_size, args, list(predictions.index)),
             [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()],
             crop_ratio=ratio,
             crop_size=args.crop_size,
@@ -77,11 +78,12 @@ def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
     raise UserError(Problem("arguments", "--predictions and --output, or MODEL_DIR and CSVs", found))
 
 
-def _frame_size(name: str | int, args: argparse.Namespace) -> tuple[int, int]:
+def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> tuple[int, int]:
     from lightning_pose.inference.remap import parse_size
     from lightning_pose.io.images import image_size
     from lightning_pose.types import Problem, UserError
 
+    name = index[row]
     if args.frame_size is not None:
         return parse_size(args.frame_size, "--frame_size")
     if isinstance(name, int):

@@ -262,9 +262,14 @@ def _decode(task: CropTask, name: str, content: bytes) -> np.ndarray:
 
 
 def _png(crops: list[np.ndarray]) -> bytes:
+    """Encode images below one another: one fixed filter takes half the time of trying all on each row."""
     import cv2
 
-    return cv2.imencode(".png", np.concatenate(crops), [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])[1].tobytes()
+    options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT]
+    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # newer OpenCV
+        options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
+    return cv2.imencode(".png", np.concatenate(crops), options)[1].tobytes()
 
 
 def _intact(task: CropTask, entry: dict[str, Any]) -> bool:

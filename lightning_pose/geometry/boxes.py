@@ -116,8 +116,8 @@ def _square_around(points: np.ndarray, crop_ratio: float | None, crop_size: int 
     low, high = points.min(0), points.max(0)
     center = (low + high + 1) / 2  # as x + w / 2: the centre of pixel 0 lies half a pixel from the box's edge
     if crop_ratio is None:
-        side = max(crop_size or 0, MIN_BOX_PX)
-        return np.array([*np.round(center - side / 2), side, side])
+        fixed = max(crop_size or 0, MIN_BOX_PX)
+        return np.array([*np.round(center - fixed / 2), fixed, fixed])
     wanted = max(crop_ratio * float((high - low).max()), MIN_BOX_PX)
     corner = np.floor(center - wanted / 2)  # outwards to whole pixels
     side = float((np.ceil(center + wanted / 2) - corner).max())

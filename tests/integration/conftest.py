@@ -1,0 +1,60 @@
+"""One real tiny run of the DAG, shared by the tests, each of which works on a copy."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TARGET = "results/tiny/ood_plots.pdf"
+
+
+def snakemake(folder: Path, *arguments: str, package: Path | None = None) -> subprocess.CompletedProcess:
+    """Run snakemake in a folder, with the package of this checkout or a copy of it."""
+    environment = dict(os.environ)
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    if package is not None:
+        environment["PYTHONPATH"] = str(package)
+    command = [sys.executable, "-m", "snakemake", "--cores", "8", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+
+
+def planned(folder: Path, package: Path | None = None) -> dict[str, int]:
+    """Return the rules that a dry run would run, with the number of jobs."""
+    done = snakemake(folder, TARGET, "--dry-run", package=package)
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    if "Nothing to be done" in output:
+        return {}
+    lines = output[output.index("Job stats:") :].splitlines()[3:]
+    jobs = {}
+    for line in lines:
+        name, _, count = line.partition(" ")
+        if name == "total" or not count.strip().isdigit():
+            break
+        jobs[name] = int(count)
+    return jobs
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny DAG has run."""
+    folder = tmp_path_factory.mktemp("dag")
+    shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copytree(ROOT / "workflow", folder / "workflow")
+    (folder / "config").mkdir()
+    shutil.copy(ROOT / "tests" / "fixtures" / "tiny.yaml", folder / "config")
+    done = snakemake(folder, TARGET)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder, times kept."""
+    copy = tmp_path / "project"
+    shutil.copytree(finished, copy, symlinks=True)
+    return copy

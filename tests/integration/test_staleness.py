@@ -1,0 +1,153 @@
+"""A step reruns when, and only when, what it depends on changed: one change at a time, then a dry run."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lightning_pose
+from tests.integration.conftest import TARGET, planned, snakemake
+
+pytestmark = pytest.mark.slow
+
+CONFIG = "config/tiny.yaml"
+IND, OOD = "CollectedData_merged.csv", "CollectedData_merged_new.csv"
+AFTER_POSE = {"predict_pose": 4, "remap": 4, "score": 4, "plot_ood": 1}
+AFTER_BOXES = {"crop_images": 4, "train_pose": 2, **AFTER_POSE}
+EVERYTHING = {"train_detector": 2, "predict_detector": 4, "create_bbox": 4, **AFTER_BOXES}
+
+
+def replace_text(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def first_image(project: Path, csv: str) -> Path:
+    return project / "data/tiny" / (project / "data/tiny" / csv).read_text().splitlines()[3].split(",")[0]
+
+
+def first_crop(project: Path) -> Path:
+    crops = project / "results/tiny/crop_0_1.8"
+    manifest = json.loads((crops / OOD / "crops.json").read_text())
+    name = next(name for entry in manifest["crops"].values() for name in entry["files"])
+    return crops / "cropped_images" / name
+
+
+def change_image(project: Path, csv: str) -> None:
+    path = first_image(project, csv)
+    time.sleep(0.01)
+    path.write_bytes(path.read_bytes()[:-2] + b"\x00\xff\xd9")
+
+
+def change_label(project: Path) -> None:
+    path = project / "data/tiny" / IND
+    rows = path.read_text().splitlines()
+    cells = rows[3].split(",")
+    place = next(i for i, cell in enumerate(cells[1:], 1) if cell)
+    cells[place] = str(float(cells[place]) + 1)
+    path.write_text("\n".join([*rows[:3], ",".join(cells), *rows[4:]]) + "\n")
+
+
+def change_weights(project: Path) -> None:
+    path = project / "results/tiny/single_0/model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def touch_everything(project: Path) -> None:
+    for path in [
+        first_image(project, IND),
+        project / "data/tiny" / IND,
+        project / "results/tiny/single_0/model.safetensors",
+    ]:
+        os.utime(path)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
+    "nothing": (lambda project: None, {}),
+    "touched": (touch_everything, {}),
+    "labelled image": (
+        lambda project: change_image(project, IND),
+        {"index_images": 1, **EVERYTHING},
+    ),
+    "OOD image": (
+        lambda project: change_image(project, OOD),
+        {"index_images": 1, "predict_detector": 2, "create_bbox": 2, "crop_images": 2, "predict_pose": 2,
+         "remap": 2, "score": 2, "plot_ood": 1},
+    ),
+    "label": (change_label, {"index_images": 1, **EVERYTHING}),
+    "anchor keypoints": (
+        lambda project: replace_text(project / CONFIG, "crop_ratios:", "anchor_keypoints: [back, belly]\n  crop_ratios:"),
+        {"create_bbox": 4, **AFTER_BOXES},
+    ),
+    "crop ratio": (
+        lambda project: replace_text(project / CONFIG, "[1.8]", "[1.5]"),
+        {"create_bbox": 4, **AFTER_BOXES},
+    ),
+    "pose training": (
+        lambda project: replace_text(project / CONFIG, "  pose:\n", "  pose:\n    training: {max_steps: 2}\n"),
+        {"train_pose": 2, **AFTER_POSE},
+    ),
+    "colour": (
+        lambda project: replace_text(project / CONFIG, "  seeds:", "  plots: {colors: {single: '#123456'}}\n  seeds:"),
+        {"plot_ood": 1},
+    ),
+    "detector weights": (
+        change_weights,
+        {"predict_detector": 2, "create_bbox": 2, "crop_images": 2, "train_pose": 1, "predict_pose": 2, "remap": 2,
+         "score": 2, "plot_ood": 1},
+    ),
+    "crop deleted": (
+        lambda project: first_crop(project).unlink(),
+        {"crop_images": 1, "predict_pose": 1, "remap": 1, "score": 1, "plot_ood": 1},
+    ),
+    "crop truncated": (
+        lambda project: truncate(first_crop(project)),
+        {"crop_images": 1, "predict_pose": 1, "remap": 1, "score": 1, "plot_ood": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_exactly_what_is_stale_reruns(project: Path, change: str) -> None:
+    act, expected = CHANGES[change]
+    act(project)
+    assert planned(project) == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), [("# a comment\n", {}), ("EXTRA = 1\n", AFTER_BOXES)])
+def test_source_code_of_the_crop_step(project: Path, tmp_path: Path, line: str, expected: dict[str, int]) -> None:
+    package = tmp_path / "source"
+    shutil.copytree(Path(lightning_pose.__file__).parent, package / "lightning_pose")
+    module = package / "lightning_pose" / "cli" / "crop.py"
+    module.write_text(module.read_text() + line)
+    assert planned(project, package) == expected
+
+
+def test_mending_a_crop_redoes_that_one_and_settles(project: Path) -> None:
+    crop = first_crop(project)
+    whole = crop.read_bytes()
+    truncate(crop)
+    done = snakemake(project, TARGET)
+    assert done.returncode == 0, done.stdout + done.stderr
+    log = (project / "results/tiny/logs" / f"crop_images.0_1.8.{OOD}.log").read_text()
+    assert "cropped 1 of 6 frames, 5 unchanged" in log
+    assert crop.read_bytes() == whole
+    assert planned(project) == {}
+
+
+def test_dataset_without_config_names_those_there_are(project: Path) -> None:
+    done = snakemake(project, "results/nothing/ood_plots.pdf", "--dry-run")
+    assert done.returncode != 0
+    assert "tiny" in done.stdout + done.stderr
+    assert "nothing" in done.stdout + done.stderr
