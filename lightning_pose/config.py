@@ -10,6 +10,7 @@ import difflib
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ WITHOUT_EFFECT = (
     "model.checkpoint", "model.backbone_pretrained", "model.backbone_checkpoint", "model.head",
     "model.do_context", "model.resnet_version", "model.image_size",
     "training.accumulate_grad_batches", "training.ckpt_every_n_epochs", "training.gpu_id",
-    "training.imgaug_3d", "training.imgaug_hflip", "training.limit_train_batches", "training.min_steps",
+    "training.imgaug_3d", "training.imgaug_hflip", "training.limit_train_batches",
     "training.patch_mask", "training.profiler", "training.uniform_heatmaps_for_nan_keypoints",
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",
 )  # fmt: skip
@@ -138,18 +139,25 @@ def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
 def _build(container: dict, where: str, warn: bool) -> Settings:
     """Turn a plain dict into `Settings`, collecting every problem."""
     tree = OmegaConf.structured(Settings)
-    problems, without_effect = [], set()
+    problems, without_effect, empty = [], set(), []
     for key, value in _leaves(container):
         ignored = next((name for name in WITHOUT_EFFECT if key == name or key.startswith(name + ".")), None)
         if ignored:
             without_effect.add(ignored)
             continue
-        problem = _unknown_key(tree, key, where) or _set_leaf(tree, key, value, where)
+        problem = _unknown_key(tree, key, where)
+        if problem is None and value is None and OmegaConf.select(tree, key) is not None:
+            empty.append(key)  # as in templates, whose user fills it in or leaves it alone
+            continue
+        problem = problem or _set_leaf(tree, key, value, where)
         if problem:
             problems.append(problem)
     problems += _check_partial(container, where)
     if without_effect and warn:
         logger.warning("%s: accepted, but without effect here: %s", where, ", ".join(sorted(without_effect)))
+    if empty and warn:
+        defaults = ", ".join(f"{key} = {OmegaConf.select(tree, key)}" for key in sorted(empty))
+        logger.warning("%s: null, so that the defaults hold: %s", where, defaults)
     if not problems:
         settings = OmegaConf.to_object(tree)
         problems = impossible_values(settings, where)
@@ -195,10 +203,17 @@ def _set_leaf(tree: DictConfig, key: str, value: Any, where: str) -> Problem | N
     try:
         OmegaConf.update(tree, key, value, merge=False)
     except OmegaConfBaseException as error:
-        default = OmegaConf.select(tree, key)
-        kind = f"a value like {default!r}" if default is not None else "another type"
-        return Problem(f"{where}: {key}", kind, f"{value!r} ({_first_line(error)})")
+        found = f"{value!r} ({_first_line(error)})"
+        if key == "data.csv_file" and isinstance(value, list):
+            found = f"{len(value)} of them (data of several views are not supported)"
+        return Problem(f"{where}: {key}", _expected(OmegaConf.select(tree, key)), found)
     return None
+
+
+def _expected(default: Any) -> str:
+    if isinstance(default, Enum):
+        return f"one of {', '.join(member.name for member in type(default))}"
+    return "another type" if default is None else f"a value like {default!r}"
 
 
 def _check_partial(container: dict, where: str) -> list[Problem]:

@@ -69,20 +69,20 @@ class DataSource(str, Enum):
 class ImageDims:
     """Height and width in pixels."""
 
-    height: int = 256
-    width: int = 256
+    height: int = 256  # pixels
+    width: int = 256  # pixels
 
 
 @dataclass
 class DataSettings:
     """What to train on."""
 
-    image_resize_dims: ImageDims = field(default_factory=ImageDims)
-    data_dir: str = "data"
-    video_dir: str | None = None
-    csv_file: str = "CollectedData.csv"
-    num_keypoints: int | None = None
-    keypoint_names: list[str] | None = None
+    image_resize_dims: ImageDims = field(default_factory=ImageDims)  # of the network's input
+    data_dir: str = "data"  # folder that image paths are relative to
+    video_dir: str | None = None  # folder of the videos
+    csv_file: str = "CollectedData.csv"  # labels; a name in data_dir, or a path
+    num_keypoints: int | None = None  # null = as many as the labels have
+    keypoint_names: list[str] | None = None  # null = those of the labels
     skeleton: list[Any] = field(default_factory=list)  # pairs of keypoint names, for drawing
     downsample_factor: int = 2  # a heatmap cell is 2**downsample_factor pixels of the network's input
 
@@ -91,24 +91,25 @@ class DataSettings:
 class OptimizerParams:
     """Numbers of the optimizer."""
 
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
+    learning_rate: float = 1e-3  # the head's, at its highest
+    weight_decay: float = 0.0  # decoupled with AdamW, L2 with Adam
     backbone_factor: float = 1.0  # the backbone's learning rate as a share of the head's
 
 
 @dataclass
 class MultiStepParams:
-    """The learning rate is multiplied by gamma at each milestone (an epoch)."""
+    """The learning rate is multiplied by gamma at each milestone."""
 
-    milestones: list[int] = field(default_factory=lambda: [150, 200, 250])
-    gamma: float = 0.5
+    milestones: list[int] = field(default_factory=lambda: [150, 200, 250])  # epochs
+    milestone_steps: list[int] | None = None  # steps, instead
+    gamma: float = 0.5  # factor at each milestone
 
 
 @dataclass
 class CosineParams:
     """Linear warm-up for a share of the steps, then half a cosine down to zero."""
 
-    warmup: float = 0.05
+    warmup: float = 0.05  # share of the steps
 
 
 @dataclass
@@ -124,28 +125,32 @@ class TrainingSettings:
     """How to train."""
 
     imgaug: Any = "dlc"  # a pipeline's name, or {pipeline: name, rotation: degrees, ...}
-    train_batch_size: int = 16
-    val_batch_size: int = 32
-    test_batch_size: int = 32
-    train_prob: float = 0.95
-    val_prob: float = 0.05
+    train_batch_size: int = 16  # images a step
+    val_batch_size: int = 32  # images at a time in validation
+    test_batch_size: int = 32  # images at a time in prediction
+    train_prob: float = 0.95  # share of the labelled frames to train on
+    val_prob: float = 0.05  # share to validate on; the rest is for tests
     train_frames: float = 1.0  # up to 1: share of the training frames; above: their number
-    num_gpus: int = 1
-    num_workers: int = 0
-    early_stop_patience: int = 3
-    unfreezing_epoch: int = 0
-    min_epochs: int = 300
-    max_epochs: int = 300
-    max_steps: int | None = None  # instead of epochs
-    log_every_n_steps: int = 10
-    check_val_every_n_epoch: int = 5
-    rng_seed_data_pt: int = 0
-    rng_seed_model_pt: int = 0
+    num_gpus: int = 1  # at most 1; without a GPU the CPU trains
+    num_workers: int = 0  # processes that load images; 0 = none beside the training
+    early_stopping: bool = False  # end once validation has stalled
+    early_stop_patience: int = 3  # validations without gain until then
+    unfreezing_epoch: int = 0  # the backbone learns from this epoch on
+    unfreezing_step: int | None = None  # the same in steps, instead
+    min_epochs: int = 300  # early stopping ends no training before
+    max_epochs: int = 300  # where a training ends
+    min_steps: int | None = None  # steps instead of min_epochs
+    max_steps: int | None = None  # steps instead of max_epochs
+    log_every_n_steps: int = 10  # steps between points of the training curves
+    check_val_every_n_epoch: int = 5  # epochs between validations
+    val_check_interval: int | None = None  # steps between validations, instead
+    rng_seed_data_pt: int = 0  # of the split into training, validation and test frames
+    rng_seed_model_pt: int = 0  # of first weights, order and augmentation
     optimizer: Optimizer = Optimizer.Adam
     optimizer_params: OptimizerParams = field(default_factory=OptimizerParams)
     lr_scheduler: Schedule = Schedule.multisteplr
     lr_scheduler_params: ScheduleParams = field(default_factory=ScheduleParams)
-    precision: Precision = Precision.auto
+    precision: Precision = Precision.auto  # auto: bf16 where the hardware has units for it
 
 
 @dataclass

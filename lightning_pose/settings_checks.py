@@ -42,8 +42,10 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 "check_val_every_n_epoch", "log_every_n_steps", "early_stop_patience"):  # fmt: skip
         if getattr(training, key) < 1:
             yield f"training.{key}", "at least 1", str(getattr(training, key))
-    if training.max_steps is not None and training.max_steps < 1:
-        yield "training.max_steps", "at least 1, or null", str(training.max_steps)
+    for key in ("max_steps", "min_steps", "val_check_interval"):
+        value = getattr(training, key)
+        if value is not None and value < 1:
+            yield f"training.{key}", "at least 1, or null", str(value)
     if not 0 < training.train_prob <= 1:
         yield "training.train_prob", "above 0 and at most 1", str(training.train_prob)
     if not 0 <= training.val_prob < 1 or training.train_prob + training.val_prob > 1 + 1e-9:
@@ -56,8 +58,6 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "above 0",
             str(training.optimizer_params.learning_rate),
         )
-    if training.min_epochs > training.max_epochs:
-        yield "training.min_epochs", f"at most max_epochs ({training.max_epochs})", str(training.min_epochs)
     if not 0 <= training.lr_scheduler_params.cosine.warmup < 1:
         yield "training.lr_scheduler_params.cosine.warmup", "0 to below 1", "outside"
 
@@ -96,6 +96,14 @@ def unsupported(settings: Settings, where: str) -> list[Problem]:
                 f"{where}: model.model_type",
                 "heatmap (others are not supported)",
                 settings.model.model_type.value,
+            )
+        )
+    if settings.training.num_gpus > 1:
+        problems.append(
+            Problem(
+                f"{where}: training.num_gpus",
+                "at most 1 (training on several GPUs is not supported)",
+                str(settings.training.num_gpus),
             )
         )
     if settings.model.losses_to_use:

@@ -79,7 +79,7 @@ def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
 
 
 def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> tuple[int, int]:
-    from lightning_pose.inference.remap import parse_size
+    from lightning_pose.geometry.crop_space import parse_size
     from lightning_pose.io.images import image_size
     from lightning_pose.types import Problem, UserError
 

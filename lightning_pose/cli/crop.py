@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Crop."""
     from lightning_pose.data.crops import crop_labeled_images
-    from lightning_pose.inference.remap import parse_size
+    from lightning_pose.geometry.crop_space import parse_size
     from lightning_pose.types import Problem, UserError
 
     size = parse_size(args.crop_size)

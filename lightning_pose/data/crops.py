@@ -21,7 +21,7 @@ import numpy as np
 from lightning_pose.data.check import ENDINGS, TAIL_BYTES
 from lightning_pose.data.context import context_paths
 from lightning_pose.data.cut import Box, crop_image, misses
-from lightning_pose.geometry.boxes import frame_to_crop
+from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
 from lightning_pose.io.files import sha256, write_atomic, write_json

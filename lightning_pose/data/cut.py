@@ -1,4 +1,4 @@
-"""Cut a box out of an image and resize it: the picture's side of `lightning_pose.geometry.boxes`."""
+"""Cut a box out of an image and resize it: the picture's side of `lightning_pose.geometry.crop_space`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from lightning_pose.data.augmentation import Augmentation, augment, mirror_order
-from lightning_pose.geometry.boxes import frame_to_crop
+from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.types import Labels, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,4 @@
-"""Bounding boxes, and the maps between frame and crop pixels.
-
-A crop of W x H pixels shows a box (x, y, w, h) of the frame. Pixel centres lie at integers in both, so that
-crop column u shows frame column ``x - 0.5 + (u + 0.5) * w / W``.
-"""
+"""Place bounding boxes around the animal, in frame pixels."""
 
 from __future__ import annotations
 
@@ -21,30 +17,6 @@ MIN_BOX_PX = 8
 MIN_KEYPOINTS = 2  # fewer say nothing about the animal's size
 STRAY_FACTOR = 4.0  # a keypoint this many times the median distance from the median point is a stray
 STRAY_MIN_KEYPOINTS = 5
-
-
-def frame_to_crop(keypoints_frame_px: np.ndarray, xywh_px: np.ndarray, crop_hw: Sequence[int]) -> np.ndarray:
-    """Map frame pixels to crop pixels.
-
-    Parameters
-    ----------
-    keypoints_frame_px : array, (N, K, 2)
-    xywh_px : array, (N, 4)
-        The box of each row.
-    crop_hw : height and width of the crop.
-
-    Returns
-    -------
-    array, (N, K, 2)
-    """
-    scale = np.array([crop_hw[1], crop_hw[0]]) / xywh_px[:, None, 2:]
-    return (keypoints_frame_px + 0.5 - xywh_px[:, None, :2]) * scale - 0.5
-
-
-def crop_to_frame(keypoints_crop_px: np.ndarray, xywh_px: np.ndarray, crop_hw: Sequence[int]) -> np.ndarray:
-    """Map crop pixels to frame pixels: the inverse of `frame_to_crop`."""
-    scale = xywh_px[:, None, 2:] / np.array([crop_hw[1], crop_hw[0]])
-    return (keypoints_crop_px + 0.5) * scale - 0.5 + xywh_px[:, None, :2]
 
 
 def boxes_from_keypoints(

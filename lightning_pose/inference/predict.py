@@ -19,8 +19,9 @@ from safetensors.torch import load_file
 
 from lightning_pose.config import load_config
 from lightning_pose.data.dataset import read_image, resize_image
-from lightning_pose.geometry.boxes import crop_to_frame
+from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.geometry.heatmaps import decode
+from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
 from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import Precision, Settings
@@ -97,20 +98,20 @@ class Predictor:
 
     def _splits(self, image_paths: list[str]) -> list[str]:
         """Return what each image was used for in the training; one that it never saw is a test image."""
-        named = json.loads((self.model_dir / "splits.json").read_text())
+        named = json.loads((self.model_dir / SPLITS_FILE).read_text())
         return [named.get(path, Split.TEST.value) for path in image_paths]
 
 
 def read_model_settings(model_dir: Path) -> Settings:
     """Read the settings that a model folder was trained with."""
-    for name in ("config.yaml", "splits.json"):
+    for name in (CONFIG_FILE, SPLITS_FILE):
         if not (model_dir / name).is_file():
             raise UserError(Problem(str(model_dir), f"a trained model's folder with {name}", "no such file"))
-    return load_config(model_dir / "config.yaml", warn=False)
+    return load_config(model_dir / CONFIG_FILE, warn=False)
 
 
 def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:
-    file = model_dir / "model.safetensors"
+    file = model_dir / WEIGHTS_FILE
     if not file.is_file():
         raise UserError(Problem(str(file), "trained weights (the training has not finished)", "no such file"))
     try:

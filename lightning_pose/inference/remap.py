@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_pose.geometry.boxes import crop_to_frame
+from lightning_pose.geometry.crop_space import crop_to_frame, parse_size
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
 from lightning_pose.io.predictions import read_predictions, write_predictions
@@ -110,14 +110,6 @@ def _shortened(problems: Sequence[Problem], bbox_csv: str) -> list[Problem]:
     if len(problems) <= NAMED:
         return list(problems)
     return [*problems[:NAMED], Problem(bbox_csv, "a box for each row", f"{len(problems) - NAMED} more amiss")]
-
-
-def parse_size(text: str, option: str = "--crop_size") -> tuple[int, int]:
-    """Parse ``HxW``; `option` is for the message."""
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise UserError(Problem(option, "HxW, such as 256x256", text))
-    return int(parts[0]), int(parts[1])
 
 
 def _crop_size(bbox_csv: Path, boxes: Boxes, setting: str | None) -> CropSize:

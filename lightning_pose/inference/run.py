@@ -6,6 +6,7 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.evaluation.metrics import pixel_error
@@ -17,6 +18,7 @@ from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
 from lightning_pose.io.files import read_json, sha256, write_json
 from lightning_pose.io.images import image_size
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.model_dir import WEIGHTS_FILE
 from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
 from lightning_pose.settings import Settings, WorkflowSettings
 from lightning_pose.types import Labels, Predictions, Problem, UserError
@@ -38,7 +40,8 @@ def predict(
     model_dir : the trained model's folder.
     inputs : labels CSVs, by path or by their name in the data folder.
     data_dir : folder that image paths are relative to; None = that of the crops, or of the training.
-    output : where the predictions go; None = ``MODEL_DIR/image_preds/<csv>/predictions.csv``.
+    output : where the predictions go, and nothing else is written; None = they go to
+        ``MODEL_DIR/image_preds/<csv>/predictions.csv`` and all that belongs to them beside it.
     detector_mode : write boxes and crops too.
     """
     settings = read_model_settings(model_dir)
@@ -49,12 +52,16 @@ def predict(
     predictor = Predictor(model_dir)
     for path, entry in zip(resolved, labels, strict=True):
         folder = data_dir or crops_dir(path) or Path(settings.data.data_dir)
-        destination = output or model_dir / "image_preds" / path.name / "predictions.csv"
+        if output is not None:
+            write_predictions(predictor.predict_images(entry.image_paths, folder), output)
+            continue
+        destination = _predictions_csv(model_dir, path)
         predictions = predictor.predict_images(entry.image_paths, folder)
         write_with_errors(predictions, entry, destination)
         if is_crops_csv(path):
             _remap_with_errors(destination, path)
         if detector_mode:
+            write_json(_origin(model_dir, entry, folder), destination.with_suffix(".json"))
             write_crops(predictions, path, folder, model_dir, settings.workflow)
 
 
@@ -84,27 +91,32 @@ def crops_for(
         The labels in crop pixels, one CSV each.
     """
     settings = read_model_settings(detector_dir)
-    weights = detector_dir / "model.safetensors"
     predictor = None
     cropped = []
     for path in labels_csvs:
         labels = read_labels(path)
         _same_keypoints(path, labels, settings)
-        destination = detector_dir / "image_preds" / path.name / "predictions.csv"
-        stamp = destination.with_name("predictions.json")
-        key = {
-            "weights": sha256(weights),
-            "images": {name: sha256(data_dir / name) for name in labels.image_paths},
-        }
-        if destination.is_file() and read_json(stamp) == key:
+        destination = _predictions_csv(detector_dir, path)
+        origin, stamp = _origin(detector_dir, labels, data_dir), destination.with_suffix(".json")
+        if destination.is_file() and read_json(stamp) == origin:
             predictions = read_predictions(destination)
         else:
             predictor = predictor or Predictor(detector_dir)
             predictions = predictor.predict_images(labels.image_paths, data_dir)
             write_with_errors(predictions, labels, destination)
-            write_json(key, stamp)
+            write_json(origin, stamp)
         cropped.append(write_crops(predictions, path, data_dir, detector_dir, workflow))
     return cropped
+
+
+def _predictions_csv(model_dir: Path, labels_csv: Path) -> Path:
+    return model_dir / "image_preds" / labels_csv.name / "predictions.csv"
+
+
+def _origin(model_dir: Path, labels: Labels, data_dir: Path) -> dict[str, Any]:
+    """Return checksums of what predictions are made from, kept beside them to tell when they are stale."""
+    images = {name: sha256(data_dir / name) for name in labels.image_paths}
+    return {"weights": sha256(model_dir / WEIGHTS_FILE), "images": images}
 
 
 def write_crops(

@@ -7,6 +7,7 @@ import logging
 import math
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -26,6 +27,7 @@ from lightning_pose.data.dataset import (
     split_rows,
 )
 from lightning_pose.io.files import write_atomic
+from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
 from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import Precision, Settings
@@ -33,8 +35,6 @@ from lightning_pose.training.module import PoseModule
 from lightning_pose.types import Labels, Split
 
 logger = logging.getLogger(__name__)
-
-CONFIG_FILE, WEIGHTS_FILE, SPLITS_FILE = "config.yaml", "model.safetensors", "splits.json"
 
 
 class BestWeights(Callback):
@@ -65,13 +65,13 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     labels : all labelled images, to be split here; keypoints in image pixels.
     output_dir : the model folder.
     """
+    names = labels.keypoint_names
+    settings = replace(settings, data=replace(settings.data, keypoint_names=names, num_keypoints=len(names)))
     training = settings.training
     set_threads()
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / WEIGHTS_FILE).unlink(missing_ok=True)
-    settings.data.keypoint_names = labels.keypoint_names
-    settings.data.num_keypoints = len(labels.keypoint_names)
     with write_atomic(output_dir / CONFIG_FILE) as temporary:
         temporary.write_text(to_yaml(settings))
     splits = _write_splits(settings, labels, output_dir)
@@ -144,20 +144,23 @@ def _trainer(
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    early = EarlyStopping("val_pixel_error", patience=training.early_stop_patience, mode="min")
+    callbacks: list[Callback] = [best]
+    if training.early_stopping:
+        callbacks.append(EarlyStopping("val_pixel_error", patience=training.early_stop_patience, mode="min"))
     epochs = math.ceil(total_steps / steps_per_epoch)
-    # without a fixed budget of steps, upstream's rule: not before min_epochs, then when validation stalls
-    stops_early = training.max_steps is None and training.min_epochs < training.max_epochs
+    interval = training.val_check_interval
     return pl.Trainer(
         max_steps=total_steps,
         max_epochs=epochs,
-        min_epochs=training.min_epochs if stops_early else None,
-        check_val_every_n_epoch=min(training.check_val_every_n_epoch, epochs),
+        min_epochs=min(training.min_epochs, epochs) if training.min_steps is None else None,
+        min_steps=training.min_steps,
+        check_val_every_n_epoch=min(training.check_val_every_n_epoch, epochs) if interval is None else None,
+        val_check_interval=None if interval is None else min(interval, total_steps),
         log_every_n_steps=min(training.log_every_n_steps, steps_per_epoch),
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         precision="bf16-mixed" if precision is Precision.bf16 else "32-true",
-        callbacks=[best, early] if stops_early else [best],
+        callbacks=callbacks,
         logger=TensorBoardLogger(str(output_dir), name="tb_logs", version=""),
         enable_checkpointing=False,
         enable_model_summary=False,

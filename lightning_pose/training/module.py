@@ -43,9 +43,13 @@ class PoseModule(pl.LightningModule):
         self._trainable = [p for p in network.backbone.parameters() if p.requires_grad]
         self._errors: list[torch.Tensor] = []
 
-    def on_train_epoch_start(self) -> None:
-        """Let the backbone learn from ``unfreezing_epoch`` on."""
-        learns = self.current_epoch >= self.training_settings.unfreezing_epoch
+    def on_train_batch_start(self, _batch: Batch, _index: int) -> None:
+        """Let the backbone learn from ``unfreezing_epoch`` or ``unfreezing_step`` on."""
+        settings = self.training_settings
+        if settings.unfreezing_step is not None:
+            learns = self.global_step >= settings.unfreezing_step
+        else:
+            learns = self.current_epoch >= settings.unfreezing_epoch
         for parameter in self._trainable:
             parameter.requires_grad_(learns)
 
@@ -95,10 +99,11 @@ class PoseModule(pl.LightningModule):
         """Return the learning rate at a step as a share of the first."""
         params = self.training_settings.lr_scheduler_params
         if self.training_settings.lr_scheduler is Schedule.multisteplr:
-            epoch = step // self.steps_per_epoch
-            return params.multisteplr.gamma ** sum(
-                epoch >= milestone for milestone in params.multisteplr.milestones
-            )
+            multistep = params.multisteplr
+            steps = multistep.milestone_steps
+            if steps is None:
+                steps = [epoch * self.steps_per_epoch for epoch in multistep.milestones]
+            return multistep.gamma ** sum(step >= milestone for milestone in steps)
         warmup = params.cosine.warmup * self.total_steps
         if step < warmup:
             return (step + 1) / (warmup + 1)

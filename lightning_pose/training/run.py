@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lightning_pose.data.check import check_dataset
 from lightning_pose.inference.run import crops_for, predict
+from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels
 from lightning_pose.settings import Settings
 from lightning_pose.settings_checks import unsupported
@@ -63,7 +64,8 @@ def train(
         predict(output_dir, csv_files)
         copied = output_dir / "image_preds" / csv_files[0].name
         for file in copied.glob("predictions*.csv"):
-            shutil.copyfile(file, output_dir / file.name)
+            with write_atomic(output_dir / file.name) as temporary:
+                shutil.copyfile(file, temporary)
 
 
 def labels_path(settings: Settings) -> Path:

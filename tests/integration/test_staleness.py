@@ -18,13 +18,17 @@ CONFIG = "config/tiny.yaml"
 IND, OOD = "CollectedData_merged.csv", "CollectedData_merged_new.csv"
 AFTER_POSE = {"predict_pose": 4, "remap": 4, "score": 4, "plot_ood": 1}
 AFTER_BOXES = {"crop_images": 4, "train_pose": 2, **AFTER_POSE}
-EVERYTHING = {"train_detector": 2, "predict_detector": 4, "create_bbox": 4, **AFTER_BOXES}
+EVERYTHING = {"train_detector": 2, "predict_detector": 4, "create_bbox": 4, **AFTER_BOXES, "score": 8}
 
 
 def replace_text(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+
+
+def set_in_config(old: str, new: str) -> Callable[[Path], None]:
+    return lambda project: replace_text(project / CONFIG, old, new)
 
 
 def first_image(project: Path, csv: str) -> Path:
@@ -83,29 +87,29 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     "OOD image": (
         lambda project: change_image(project, OOD),
         {"index_images": 1, "predict_detector": 2, "create_bbox": 2, "crop_images": 2, "predict_pose": 2,
-         "remap": 2, "score": 2, "plot_ood": 1},
+         "remap": 2, "score": 4, "plot_ood": 1},
     ),
     "label": (change_label, {"index_images": 1, **EVERYTHING}),
     "anchor keypoints": (
-        lambda project: replace_text(project / CONFIG, "crop_ratios:", "anchor_keypoints: [back, belly]\n  crop_ratios:"),
+        set_in_config("crop_ratios:", "anchor_keypoints: [back, belly]\n  crop_ratios:"),
         {"create_bbox": 4, **AFTER_BOXES},
     ),
     "crop ratio": (
-        lambda project: replace_text(project / CONFIG, "[1.8]", "[1.5]"),
+        set_in_config("[1.8]", "[1.5]"),
         {"create_bbox": 4, **AFTER_BOXES},
     ),
     "pose training": (
-        lambda project: replace_text(project / CONFIG, "  pose:\n", "  pose:\n    training: {max_steps: 2}\n"),
+        set_in_config("  pose:\n", "  pose:\n    training: {max_steps: 2}\n"),
         {"train_pose": 2, **AFTER_POSE},
     ),
     "colour": (
-        lambda project: replace_text(project / CONFIG, "  seeds:", "  plots: {colors: {single: '#123456'}}\n  seeds:"),
+        set_in_config("  seeds:", "  plots: {colors: {single: '#123456'}}\n  seeds:"),
         {"plot_ood": 1},
     ),
     "detector weights": (
         change_weights,
-        {"predict_detector": 2, "create_bbox": 2, "crop_images": 2, "train_pose": 1, "predict_pose": 2, "remap": 2,
-         "score": 2, "plot_ood": 1},
+        {"predict_detector": 2, "create_bbox": 2, "crop_images": 2, "train_pose": 1, "predict_pose": 2,
+         "remap": 2, "score": 4, "plot_ood": 1},
     ),
     "crop deleted": (
         lambda project: first_crop(project).unlink(),
@@ -125,12 +129,25 @@ def test_exactly_what_is_stale_reruns(project: Path, change: str) -> None:
     assert planned(project) == expected
 
 
-@pytest.mark.parametrize(("line", "expected"), [("# a comment\n", {}), ("EXTRA = 1\n", AFTER_BOXES)])
-def test_source_code_of_the_crop_step(project: Path, tmp_path: Path, line: str, expected: dict[str, int]) -> None:
+CODE = [
+    ("cli/crop.py", "# a comment", {}),
+    ("cli/crop.py", "EXTRA = 1", AFTER_BOXES),
+    ("data/crops.py", "EXTRA = 1", AFTER_BOXES),
+    ("geometry/boxes.py", "EXTRA = 1", {"create_bbox": 4, **AFTER_BOXES}),
+    ("inference/remap.py", "EXTRA = 1", {"remap": 4, "score": 4, "plot_ood": 1}),
+    ("evaluation/plots.py", "EXTRA = 1", {"plot_ood": 1}),
+    ("training/fit.py", "EXTRA = 1", {**EVERYTHING}),
+]
+
+
+@pytest.mark.parametrize(("module", "line", "expected"), CODE, ids=lambda value: str(value)[:40])
+def test_source_code_of_a_step(
+    project: Path, tmp_path: Path, module: str, line: str, expected: dict[str, int]
+) -> None:
     package = tmp_path / "source"
     shutil.copytree(Path(lightning_pose.__file__).parent, package / "lightning_pose")
-    module = package / "lightning_pose" / "cli" / "crop.py"
-    module.write_text(module.read_text() + line)
+    path = package / "lightning_pose" / module
+    path.write_text(f"{path.read_text()}\n{line}\n")
     assert planned(project, package) == expected
 
 

@@ -50,7 +50,9 @@ def test_every_command_has_help(name: str) -> None:
     assert "usage: litpose" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["create_bbox", "remap", "check", "score", "convert", "crop", "index_images"])
+@pytest.mark.parametrize(
+    "name", ["create_bbox", "remap", "check", "score", "convert", "crop", "index_images"]
+)
 def test_light_commands_do_not_import_torch(name: str) -> None:
     from lightning_pose.fingerprint import module_file, reachable
 
@@ -59,4 +61,6 @@ def test_light_commands_do_not_import_torch(name: str) -> None:
         for node in ast.walk(tree):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not any(found.split(".")[0] in ("torch", "pytorch_lightning", "timm") for found in names), module
+            assert not any(
+                found.split(".")[0] in ("torch", "pytorch_lightning", "timm") for found in names
+            ), module

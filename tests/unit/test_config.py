@@ -56,7 +56,9 @@ def test_bad_settings_are_named(tmp_path: Path, text: str, key: str, found: str)
 
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        load_config(write(tmp_path / "bad.yaml", "training: {max_epoch: 3, train_prob: x}\nmodel: {bacbone: r}"))
+        load_config(
+            write(tmp_path / "bad.yaml", "training: {max_epoch: 3, train_prob: x}\nmodel: {bacbone: r}")
+        )
     assert len(caught.value.problems) == 3
 
 

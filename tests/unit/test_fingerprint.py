@@ -37,7 +37,7 @@ def test_copy_has_the_same_fingerprint(copy) -> None:
 def test_what_counts(copy, change: str, counts: bool) -> None:
     root, take = copy
     before = take("lightning_pose.cli.crop")
-    file = root / "geometry" / "boxes.py"
+    file = root / "geometry" / "crop_space.py"
     file.write_text(file.read_text() + change)
     assert (take("lightning_pose.cli.crop") != before) is counts
 

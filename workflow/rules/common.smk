@@ -17,7 +17,13 @@ from lightning_pose.types import UserError
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
 REAL_CORES = len(os.sched_getaffinity(0))
 TRAINING_CORES = 4
+OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
 CSV = r"[^/]+\.csv"
+# predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones
+IN_FRAME_PX = (
+    r"single[^/]*/image_preds/[^/]+/predictions"
+    r"|pose[^/]*/image_preds/cropped_[^/]+/remapped_predictions"
+)
 
 
 wildcard_constraints:
@@ -26,6 +32,7 @@ wildcard_constraints:
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
+    in_frame_px=IN_FRAME_PX,
 
 
 @cache
@@ -207,6 +214,16 @@ def ind_manifest(wildcards):
 def crop_size(wildcards):
     size = settings(wildcards.dataset).workflow.crop_size
     return f"{size.height}x{size.width}"
+
+
+def scored_labels(wildcards):
+    """The labels that predictions in frame pixels are scored against."""
+    predictions = Path(wildcards.in_frame_px)
+    is_remapped = predictions.name.startswith("remapped_")
+    return labels_at(
+        wildcards,
+        predictions.parent.name.removeprefix("cropped_" if is_remapped else ""),
+    )
 
 
 def plot_errors(wildcards):

@@ -4,14 +4,14 @@
 rule score:
     """Compute pixel errors in frame pixels."""
     input:
-        predictions="results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds/cropped_{csv}/remapped_predictions.csv",
-        labels=labels_csv,
+        predictions="results/{dataset}/{in_frame_px}.csv",
+        labels=scored_labels,
     output:
-        errors="results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds/cropped_{csv}/remapped_predictions_pixel_error.csv",
+        errors="results/{dataset}/{in_frame_px}_pixel_error.csv",
     log:
-        "results/{dataset}/logs/score.pose{variant}_{seed}_{ratio}.{csv}.log",
+        "results/{dataset}/logs/score/{in_frame_px}.log",
     benchmark:
-        "results/{dataset}/benchmarks/score.pose{variant}_{seed}_{ratio}.{csv}.tsv"
+        "results/{dataset}/benchmarks/score/{in_frame_px}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
@@ -42,6 +42,12 @@ rule plot_ood:
             "results/{dataset}/ood_metrics.csv",
             caption="../report/ood_metrics.rst",
             category="{dataset}",
+        ),
+        figures=report(
+            expand("results/{{dataset}}/figures/{page}.png", page=OOD_PAGES),
+            caption="../report/ood_figures.rst",
+            category="{dataset}",
+            subcategory="figures",
         ),
     log:
         "results/{dataset}/logs/plot_ood.log",

@@ -10,7 +10,6 @@ rule predict_detector:
         labels=labels_csv,
     output:
         predictions="results/{dataset}/single{variant}_{seed}/image_preds/{csv}/predictions.csv",
-        errors="results/{dataset}/single{variant}_{seed}/image_preds/{csv}/predictions_pixel_error.csv",
     log:
         "results/{dataset}/logs/predict_detector.single{variant}_{seed}.{csv}.log",
     benchmark:
@@ -21,7 +20,7 @@ rule predict_detector:
     params:
         model=subpath(input.weights, parent=True),
         data_dir=data_dir,
-        code=fingerprint("lightning_pose.cli.predict"),
+        code=fingerprint("lightning_pose.inference.predict"),
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
         " --data_dir {params.data_dir:q}"
@@ -48,7 +47,7 @@ rule predict_pose:
     params:
         model=subpath(input.weights, parent=True),
         data_dir="results/{dataset}/crop_{seed}_{ratio}/cropped_images",
-        code=fingerprint("lightning_pose.cli.predict"),
+        code=fingerprint("lightning_pose.inference.predict"),
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
         " --data_dir {params.data_dir:q}"

@@ -4,7 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from lightning_pose.data.augmentation import PIPELINES, Augmentation, augment, mirror_order, parse_augmentation
+from lightning_pose.data.augmentation import (
+    PIPELINES,
+    Augmentation,
+    augment,
+    mirror_order,
+    parse_augmentation,
+)
 from lightning_pose.types import UserError
 
 GEOMETRY = Augmentation(rotation=60, scale=1.3, shift=0.1, flip_horizontal=0.5, flip_vertical=0.5)
@@ -30,7 +36,9 @@ def test_mirror_swaps_left_and_right_names() -> None:
 def test_flip_swaps_keypoints() -> None:
     flip = Augmentation(flip_horizontal=1.0)
     keypoints = np.array([[10.0, 5.0], [20.0, 5.0]])
-    _, flipped = augment(np.zeros((32, 64, 3), np.uint8), keypoints, flip, np.array([1, 0]), np.random.default_rng(0))
+    _, flipped = augment(
+        np.zeros((32, 64, 3), np.uint8), keypoints, flip, np.array([1, 0]), np.random.default_rng(0)
+    )
     np.testing.assert_allclose(flipped, [[43.0, 5.0], [53.0, 5.0]])
 
 
@@ -45,5 +53,5 @@ def test_the_same_generator_gives_the_same_sample() -> None:
 
 @pytest.mark.parametrize("setting", ["dcl", {"pipeline": "dlc", "rotaton": 3}])
 def test_unknown_pipelines_are_refused(setting: object) -> None:
-    with pytest.raises(UserError, match="training.imgaug"):
+    with pytest.raises(UserError, match=r"training\.imgaug"):
         parse_augmentation(setting)

@@ -9,7 +9,7 @@ import pytest
 
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.data.cut import crop_image
-from lightning_pose.geometry.boxes import frame_to_crop
+from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import damaged_crops
 from lightning_pose.io.labels import read_labels, write_labels

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_pose.geometry.boxes import frame_to_crop
+from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.predictions import read_predictions, write_predictions
