@@ -146,9 +146,9 @@ class TrainingSettings:
     val_check_interval: int | None = None  # steps between validations, instead
     rng_seed_data_pt: int = 0  # of the split into training, validation and test frames
     rng_seed_model_pt: int = 0  # of first weights, order and augmentation
-    optimizer: Optimizer = Optimizer.Adam
+    optimizer: Optimizer = Optimizer.Adam  # by its torch name
     optimizer_params: OptimizerParams = field(default_factory=OptimizerParams)
-    lr_scheduler: Schedule = Schedule.multisteplr
+    lr_scheduler: Schedule = Schedule.multisteplr  # how the learning rate falls
     lr_scheduler_params: ScheduleParams = field(default_factory=ScheduleParams)
     precision: Precision = Precision.auto  # auto: bf16 where the hardware has units for it
 
@@ -158,14 +158,14 @@ class ModelSettings:
     """Which network to train."""
 
     backbone: str = "tf_efficientnet_lite0"  # any name that timm knows
-    weights: Weights = Weights.auto  # auto: packaged where the package has them, else pretrained
-    model_type: ModelType = ModelType.heatmap
-    heatmap_loss_type: HeatmapLoss = HeatmapLoss.mse
-    losses_to_use: list[str] | None = None
-    model_name: str = "model"
+    weights: Weights = Weights.auto  # auto: packaged where a package has them, else pretrained
+    model_type: ModelType = ModelType.heatmap  # what the head predicts; heatmap alone can be trained
+    heatmap_loss_type: HeatmapLoss = HeatmapLoss.mse  # distance of predicted and target heatmaps
+    losses_to_use: list[str] | None = None  # unsupervised losses; none can be trained with
+    model_name: str = "model"  # a name of the user's own
     freeze_stages: int = 0  # how many of the backbone's first stages keep their first weights
     freeze_batch_norm: bool | None = None  # null: yes, unless the weights are random
-    head_channels: int = 64
+    head_channels: int = 64  # width of the head
     heatmap_sigma: float = 1.25  # of the target Gaussian, in heatmap cells
 
 
@@ -173,20 +173,20 @@ class ModelSettings:
 class EvalSettings:
     """What happens after training, and how results are drawn."""
 
-    confidence_thresh_for_vid: float = 0.9
+    confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn
 
 
 @dataclass
 class WorkflowData:
-    """How the workflow makes the data folder: null = the user brings it."""
+    """How the workflow makes the data folder."""
 
-    source: DataSource | None = None
-    project_dir: str | None = None  # dlc: the DeepLabCut project
+    source: DataSource | None = None  # null: the user brings the data
+    project_dir: str | None = None  # dlc: the folder of the DeepLabCut project
     ood_start: int | None = None  # dlc: the first frame of the OOD set
-    ind_frames: int = 240
-    ood_frames: int = 120
-    video_frames: int = 300
-    seed: int = 0
+    ind_frames: int = 240  # demo: labelled frames in distribution
+    ood_frames: int = 120  # demo: labelled frames out of distribution
+    video_frames: int = 300  # demo: frames of each video
+    seed: int = 0  # demo: the same seed draws the same data
 
 
 @dataclass
@@ -201,16 +201,16 @@ class WorkflowSettings:
     """What the DAG needs beyond a single training."""
 
     data: WorkflowData = field(default_factory=WorkflowData)
-    ind_csv: str | None = None
-    ood_csv: str | None = None
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    crop_ratios: list[float] = field(default_factory=lambda: [1.8])
-    anchor_keypoints: list[str] = field(default_factory=list)
-    crop_size: ImageDims = field(default_factory=ImageDims)
+    ind_csv: str | None = None  # labels to train on and, held out, to test on; a name in data_dir
+    ood_csv: str | None = None  # labels of animals and sessions never seen; a name in data_dir
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])  # one ensemble member each
+    crop_ratios: list[float] = field(default_factory=lambda: [1.8])  # side of the box over the animal's span
+    anchor_keypoints: list[str] = field(default_factory=list)  # that the box is placed around; none = all
+    crop_size: ImageDims = field(default_factory=ImageDims)  # of the cropped images
     detector: dict[str, Any] = field(default_factory=dict)  # settings of detectors, over the file's own
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
-    videos: list[str] = field(default_factory=list)
+    videos: list[str] = field(default_factory=list)  # no rule predicts on videos yet
     plots: PlotSettings = field(default_factory=PlotSettings)
 
 

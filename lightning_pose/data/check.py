@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.images import image_size
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import Labels, Problem, UserError
@@ -74,6 +76,8 @@ def _duplicates(csv_file: Path, labels: Labels) -> list[Problem]:
 
 def _images(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
     root = data_dir.resolve()
+    if crops_dir(csv_file) is not None:  # a box that misses part of the animal is no mistake of the labels
+        labels = replace(labels, keypoints_px=np.full_like(labels.keypoints_px, np.nan))
     with ThreadPoolExecutor(4) as pool:
         checked = pool.map(
             lambda item: _image(csv_file, labels, item[0], item[1], data_dir, root),

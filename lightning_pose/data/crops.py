@@ -26,6 +26,7 @@ from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
 from lightning_pose.io.files import sha256, write_atomic, write_json
 from lightning_pose.io.labels import read_labels, write_labels
+from lightning_pose.machine import job_cores
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ def crop_labeled_images(
         raise UserError(problems)
     _warn_of_empty([task.image for task, result in zip(tasks, results, strict=True) if result.empty])
     keypoints_crop_px = frame_to_crop(labels.keypoints_px, xywh_px, crop_hw)
+    _warn_of_outside(keypoints_crop_px, crop_hw)
     names = [crop_name(path) for path in labels.image_paths]
     write_labels(replace(labels, image_paths=names, keypoints_px=keypoints_crop_px), output_csv)
     entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
@@ -194,8 +196,20 @@ def _warn_of_empty(images: list[str]) -> None:
         )
 
 
+def _warn_of_outside(keypoints_crop_px: np.ndarray, crop_hw: tuple[int, int]) -> None:
+    last = np.array([crop_hw[1], crop_hw[0]]) - 0.5
+    known = np.isfinite(keypoints_crop_px).all(-1)
+    with np.errstate(invalid="ignore"):
+        outside = known & ((keypoints_crop_px < -0.5) | (keypoints_crop_px > last)).any(-1)
+    if outside.any():
+        logger.warning(
+            "%d of %d labels lie outside their crop, in %d frames: the pose model cannot learn them",
+            outside.sum(), known.sum(), outside.any(-1).sum(),
+        )  # fmt: skip
+
+
 def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:
-    count = min(jobs or len(os.sched_getaffinity(0)), max(len(tasks) // 8, 1))
+    count = min(jobs or job_cores(), max(len(tasks) // 8, 1))
     if count <= 1:
         return [_crop_one(task) for task in tasks]
     with ProcessPoolExecutor(count, mp_context=get_context("forkserver"), initializer=_one_thread) as pool:

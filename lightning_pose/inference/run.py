@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from lightning_pose.geometry.boxes import boxes_from_keypoints
 from lightning_pose.inference.predict import Predictor, read_model_settings
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
-from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
+from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
 from lightning_pose.io.files import read_json, sha256, write_json
 from lightning_pose.io.images import image_size
 from lightning_pose.io.labels import read_labels
@@ -144,14 +143,6 @@ def write_crops(
         crop_hw=(workflow.crop_size.height, workflow.crop_size.width),
     )
     return cropped_csv
-
-
-def crops_dir(labels_csv: Path) -> Path | None:
-    """Return the folder of the crops that a labels CSV lists, None if it lists no crops."""
-    manifest = read_manifest(labels_csv.parent / MANIFEST)
-    if manifest is None or labels_csv.name != f"cropped_{manifest['source']}":
-        return None
-    return Path(os.path.normpath(labels_csv.parent / manifest["images_dir"]))
 
 
 def is_crops_csv(labels_csv: Path) -> bool:

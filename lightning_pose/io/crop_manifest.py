@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ def read_manifest(path: str | Path) -> dict[str, Any] | None:
         return content if isinstance(content.get("crops"), dict) and "crop_size" in content else None
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def crops_dir(labels_csv: str | Path) -> Path | None:
+    """Return the folder of the crops that a labels CSV lists, None if it lists no crops."""
+    labels_csv = Path(labels_csv)
+    manifest = read_manifest(labels_csv.parent / MANIFEST)
+    if manifest is None or labels_csv.name != f"cropped_{manifest['source']}":
+        return None
+    return Path(os.path.normpath(labels_csv.parent / manifest["images_dir"]))
 
 
 def damaged_crops(path: str | Path) -> list[str]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
+from lightning_pose.machine import job_cores
 from lightning_pose.settings import Precision
 
 
 def set_threads() -> int:
     """Use as many threads as the job was given (``OMP_NUM_THREADS``), at most the cores it may run on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    threads = min(int(given), cores) if given.isdigit() and int(given) > 0 else cores
+    threads = job_cores()
     torch.set_num_threads(threads)
     return threads
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shutil
 import sys
 import warnings
 from dataclasses import replace
@@ -42,12 +43,13 @@ class BestWeights(Callback):
 
     def __init__(self) -> None:
         self.error = math.inf
-        self.step = 0
+        self.step = self.last_step = 0
         self.state: dict[str, torch.Tensor] | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, module: PoseModule) -> None:
         """Copy the weights if they are the best so far."""
         error = float(trainer.callback_metrics.get("val_pixel_error", math.nan))
+        self.last_step = trainer.global_step
         logger.info("step %d: validation error %.2f px", trainer.global_step, error)
         if error < self.error:
             self.error, self.step = error, trainer.global_step
@@ -72,6 +74,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / WEIGHTS_FILE).unlink(missing_ok=True)
+    shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)  # curves of another training
     with write_atomic(output_dir / CONFIG_FILE) as temporary:
         temporary.write_text(to_yaml(settings))
     splits = _write_splits(settings, labels, output_dir)
@@ -89,7 +92,10 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
         len(val_loader.dataset),
         total_steps,
     )
-    _trainer(settings, output_dir, total_steps, steps_per_epoch, best).fit(module, train_loader, val_loader)
+    trainer = _trainer(settings, output_dir, total_steps, steps_per_epoch, best)
+    trainer.fit(module, train_loader, val_loader)
+    if best.last_step < trainer.global_step:  # the last steps count too
+        trainer.validate(module, val_loader, verbose=False)
     if best.state is None:
         logger.warning("no validation error was measured: keeping the last weights")
     state = best.state or {key: value.detach().cpu() for key, value in network.state_dict().items()}
@@ -143,6 +149,7 @@ def _trainer(
     logger.info("device %s, precision %s, %d threads", device, precision.value, torch.get_num_threads())
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     callbacks: list[Callback] = [best]
     if training.early_stopping:

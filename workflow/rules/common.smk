@@ -1,6 +1,5 @@
 # What several rules need: configs, names, input functions, shares of the machine.
 import math
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -11,12 +10,13 @@ from lightning_pose.config import load_config
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import damaged_crops
 from lightning_pose.io.labels import read_labels
+from lightning_pose.machine import usable_cores
 from lightning_pose.settings import DataSource
 from lightning_pose.types import UserError
 
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
-REAL_CORES = len(os.sched_getaffinity(0))
-TRAINING_CORES = 4
+REAL_CORES = usable_cores()
+TRAINING_CORES, CROPPING_CORES = 4, 8
 OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
 CSV = r"[^/]+\.csv"
 # predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones

@@ -43,7 +43,7 @@ rule crop_images:
         "results/{dataset}/benchmarks/crop_images.{seed}_{ratio}.{csv}.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: share_of(2)
+    threads: share_of(CROPPING_CORES)
     params:
         data_dir=data_dir,
         folder=subpath(output.manifest, ancestor=2),

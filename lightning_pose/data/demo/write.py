@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from lightning_pose.data.demo.motion import poses
 from lightning_pose.data.demo.scene import HEIGHT, WIDTH, Scene, build_scene, finish
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import write_labels
+from lightning_pose.machine import job_cores
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def create_demo_data(
     for name in (IND_CSV, OOD_CSV):  # of an earlier run: they would outlive an interruption of this one
         (output_dir / name).unlink(missing_ok=True)
     sessions = _sessions(seed, ind_frames, ood_frames, video_frames)
-    count = min(jobs or len(os.sched_getaffinity(0)), len(sessions))
+    count = min(jobs or job_cores(), len(sessions))
     if count <= 1:
         written = [_write_session(session, output_dir) for session in sessions]
     else:

@@ -90,3 +90,12 @@ def test_a_missing_folder(tmp_path):
 def test_context_paths():
     assert context_paths("s1/img0010.jpg") == [f"s1/img{i:04d}.jpg" for i in (8, 9, 11, 12)]
     assert context_paths("s1/img0001.jpg") is None and context_paths("bird.png") is None
+
+
+def test_labels_outside_a_crop_are_no_mistake(data_dir):
+    csv = write(data_dir, ["0.png"], "cropped_a.csv", xy=500)
+    assert len(found(data_dir, csv)) == 2
+    (data_dir / "crops.json").write_text(
+        '{"crops": {}, "crop_size": [64, 64], "source": "a.csv", "images_dir": "."}'
+    )
+    assert found(data_dir, csv) == []

@@ -1,0 +1,18 @@
+"""What of this machine the process may use."""
+
+from __future__ import annotations
+
+import os
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on, which a scheduler may have limited."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def job_cores() -> int:
+    """Return how many cores to use: as many as the job was given (``OMP_NUM_THREADS``), if they are there."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(given), usable_cores()) if given.isdigit() and int(given) > 0 else usable_cores()
