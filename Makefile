@@ -27,6 +27,7 @@ lint: env
 	$(RUN) ruff format --check .
 	$(RUN) snakefmt --check Snakefile workflow
 	$(RUN) codespell
+	$(RUN) mypy
 	$(RUN) snakemake --lint
 
 clean:

@@ -82,7 +82,7 @@ def load_config(
         _apply_kind(raw, kind, str(path))
     _apply_overrides(raw, overrides)
     try:
-        container = OmegaConf.to_container(raw, resolve=True)
+        container: Any = OmegaConf.to_container(raw, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(Problem(str(path), "resolvable ${...} references", _first_line(error))) from None
     return _build(container, str(path), warn)
@@ -159,7 +159,7 @@ def _build(container: dict, where: str, warn: bool) -> Settings:
         defaults = ", ".join(f"{key} = {OmegaConf.select(tree, key)}" for key in sorted(empty))
         logger.warning("%s: null, so that the defaults hold: %s", where, defaults)
     if not problems:
-        settings = OmegaConf.to_object(tree)
+        settings: Any = OmegaConf.to_object(tree)
         problems = impossible_values(settings, where)
     if problems:
         raise UserError(problems)

@@ -57,8 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((argument for argument in arguments if not argument.startswith("-")), None)
     args = build_parser(command).parse_args(arguments)
     logging.basicConfig(
-        level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True
+        level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True
     )
+    logging.getLogger("lightning_pose").setLevel(logging.INFO)
     try:
         args.run(args)
     except UserError as error:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detector_mode", action="store_true", help="write bounding boxes and cropped images too"
     )
     parser.add_argument("--data_dir", type=Path, help="folder that image paths are relative to")
-    parser.add_argument("--output", type=Path, help="write the predictions here (one input), and nothing else")
+    parser.add_argument("--output", type=Path, help="write predictions here, and nothing else (one input)")
     parser.add_argument(
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"
     )

@@ -120,10 +120,15 @@ def auroc(errors: np.ndarray, deviation: np.ndarray, limit_px: float) -> float:
 
 
 def default_thresholds(deviation: np.ndarray, count: int = 60) -> np.ndarray:
-    """Return thresholds from 0 to where 2 % of the keypoints are left."""
-    finite = deviation[np.isfinite(deviation)]
-    high = float(np.quantile(finite, 0.98)) if finite.size else 1.0
-    return np.linspace(0.0, max(high, 1e-9), count)
+    """Return thresholds, evenly spread on a logarithmic axis.
+
+    From just below the smallest deviation above zero, where nearly all keypoints are left, to where 2 % are.
+    """
+    positive = deviation[np.isfinite(deviation) & (deviation > 0)]
+    if positive.size == 0:
+        return np.geomspace(0.1, 1.0, count)
+    low = 0.999 * float(positive.min())
+    return np.geomspace(low, max(float(np.quantile(positive, 0.98)), 2 * low), count)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from lightning_pose.types import Labels, Predictions, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
 
+ALL = "all"  # kinds taken together
+
 
 @dataclass(frozen=True)
 class MemberFiles:
@@ -54,8 +56,8 @@ class Comparison:
     note: str = ""
 
     def of_kind(self, kind: str) -> np.ndarray:
-        """Return the errors of one kind's members."""
-        return self.errors[[own == kind for own in self.kinds]]
+        """Return the errors of one kind's members; of all members for the kind ``all``."""
+        return self.errors[[kind in (own, ALL) for own in self.kinds]]
 
 
 def aligned_keypoints(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.evaluation.ood import ErrorCurve, auroc, default_thresholds, error_curve, paired, spearman
-from lightning_pose.evaluation.ood_input import Comparison
+from lightning_pose.evaluation.ood_input import ALL, Comparison
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import format_number
 
@@ -28,17 +29,9 @@ def curves(comparison: Comparison) -> dict[str, ErrorCurve]:
 
 
 def summary(comparison: Comparison, kind: str) -> dict[str, float]:
-    """Return the numbers of one kind: errors in frame pixels, rank statistics without unit."""
+    """Return the numbers of one kind, or of all: errors in frame pixels, rank statistics without unit."""
     errors = comparison.of_kind(kind)
-    finite = errors[np.isfinite(errors)]
-    nothing = finite.size == 0
-    numbers = {
-        "n": float(finite.size),
-        "mean": float("nan") if nothing else float(finite.mean()),
-        "median": float("nan") if nothing else float(np.median(finite)),
-        "p90": float("nan") if nothing else float(np.quantile(finite, 0.9)),
-        "spearman": spearman(errors, comparison.deviation),
-    }
+    numbers = {**summarize(errors), "spearman": spearman(errors, comparison.deviation)}
     for limit in LIMITS_PX:
         numbers[f"auroc_{limit:g}px"] = auroc(errors, comparison.deviation, limit)
     return numbers
@@ -46,57 +39,44 @@ def summary(comparison: Comparison, kind: str) -> dict[str, float]:
 
 def table_rows(comparison: Comparison) -> Iterator[Row]:
     """Yield every number of the plots."""
-    name = comparison.name
+    yield from _curve_rows(comparison)
+    yield from _summary_rows(comparison)
+    yield from _sample_rows(comparison)
+
+
+def _row(figure: str, name: str, kind: str, statistic: str, value: float, n: int, **place: str) -> Row:
+    cells = {"figure": figure, "set": name, "kind": kind, "statistic": statistic, **place}
+    cells |= {"value": format_number(float(value)), "n": str(n)}
+    return tuple(cells.get(column, "") for column in COLUMNS)
+
+
+def _curve_rows(comparison: Comparison) -> Iterator[Row]:
     for kind, curve in curves(comparison).items():
-        for i, threshold in enumerate(curve.thresholds):
-            count = str(int(curve.count[i]))
+        for i, (threshold, count) in enumerate(zip(curve.thresholds, curve.count, strict=True)):
             for statistic in ("mean", "standard_error", "share"):
-                value = format_number(float(getattr(curve, statistic)[i]))
-                yield (
-                    "curve",
-                    name,
-                    kind,
-                    "",
-                    "",
-                    "",
-                    format_number(float(threshold)),
-                    statistic,
-                    value,
-                    count,
-                )
+                value = getattr(curve, statistic)[i]
+                place = {"threshold": format_number(float(threshold))}
+                yield _row("curve", comparison.name, kind, statistic, value, int(count), **place)
+
+
+def _summary_rows(comparison: Comparison) -> Iterator[Row]:
+    for kind in (*dict.fromkeys(comparison.kinds), ALL):
+        count = paired(comparison.of_kind(kind), comparison.deviation)[0].size
         for statistic, value in summary(comparison, kind).items():
-            count = str(paired(comparison.of_kind(kind), comparison.deviation)[0].size)
-            yield "summary", name, kind, "", "", "", "", statistic, format_number(value), count
+            yield _row("summary", comparison.name, kind, statistic, value, count)
+
+
+def _sample_rows(comparison: Comparison) -> Iterator[Row]:
+    members = list(zip(comparison.kinds, comparison.seeds, strict=True))
     for i, frame in enumerate(comparison.frames):
         for k, keypoint in enumerate(comparison.keypoint_names):
-            spread = format_number(float(comparison.deviation[i, k]))
-            yield (
-                "samples",
-                name,
-                "all",
-                "",
-                frame,
-                keypoint,
-                "",
-                "standard_deviation",
-                spread,
-                str(len(comparison.kinds)),
-            )
-            for m, (kind, seed) in enumerate(zip(comparison.kinds, comparison.seeds, strict=True)):
-                error = float(comparison.errors[m, i, k])
+            place = {"frame": frame, "keypoint": keypoint}
+            spread = comparison.deviation[i, k]
+            yield _row("samples", comparison.name, ALL, "standard_deviation", spread, len(members), **place)
+            for m, (kind, seed) in enumerate(members):
+                error = comparison.errors[m, i, k]
                 if np.isfinite(error):
-                    yield (
-                        "samples",
-                        name,
-                        kind,
-                        seed,
-                        frame,
-                        keypoint,
-                        "",
-                        "pixel_error",
-                        format_number(error),
-                        "1",
-                    )
+                    yield _row("samples", comparison.name, kind, "pixel_error", error, 1, seed=seed, **place)
 
 
 def write_table(comparisons: list[Comparison], path: Path) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from lightning_pose.evaluation.ood import paired
-from lightning_pose.evaluation.ood_input import Comparison
+from lightning_pose.evaluation.ood_input import ALL, Comparison
 from lightning_pose.evaluation.ood_table import curves, summary
 from lightning_pose.io.files import write_atomic
 
 # Okabe & Ito's colours, which colour-blind readers tell apart.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
-STYLE = {
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.grid": True,
@@ -31,6 +34,7 @@ STYLE = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
+GREY = "#6e6e6e"
 ERROR_LABEL = "pixel error (frame px)"
 SPREAD_LABEL = "ensemble standard deviation (frame px)"
 
@@ -74,10 +78,10 @@ def draw_ood_plots(
 
 
 def _panels(
-    comparisons: list[Comparison], size: tuple[float, float], **options: object
+    comparisons: list[Comparison], size: tuple[float, float], sharex: bool = False
 ) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=size)
-    axes = figure.subplots(1, len(comparisons), squeeze=False, **options)[0]
+    axes = figure.subplots(1, len(comparisons), squeeze=False, sharex=sharex, sharey=True)[0]
     for axis, comparison in zip(axes, comparisons, strict=True):
         axis.set_title(_title(comparison), loc="left", fontsize=10)
     return figure, list(axes)
@@ -90,34 +94,46 @@ def _title(comparison: Comparison) -> str:
 
 
 def _curve_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
-    figure, axes = _panels(comparisons, (11, 4.6), sharey=True)
+    figure, axes = _panels(comparisons, (11, 4.8))
     for axis, comparison in zip(axes, comparisons, strict=True):
         share_axis = axis.twinx()
         share_axis.spines["right"].set_visible(True)
         share_axis.grid(False)
         for i, (kind, curve) in enumerate(curves(comparison).items()):
-            style = {"color": colors[kind], "linestyle": DASHES[i % len(DASHES)]}
-            axis.plot(curve.thresholds, curve.mean, linewidth=1.8, label=kind, **style)
+            color, dash = colors[kind], DASHES[i % len(DASHES)]
+            axis.plot(curve.thresholds, curve.mean, linestyle=dash, color=color, linewidth=1.8, label=kind)
             low, high = curve.mean - curve.standard_error, curve.mean + curve.standard_error
-            axis.fill_between(curve.thresholds, low, high, color=colors[kind], alpha=0.18, linewidth=0)
+            axis.fill_between(curve.thresholds, low, high, color=color, alpha=0.18, linewidth=0)
             if i == 0:
-                share_axis.plot(curve.thresholds, 100 * curve.share, color="#8c8c8c", linewidth=0.9)
+                share_axis.plot(curve.thresholds, 100 * curve.share, color=GREY, linewidth=0.9)
         share_axis.set_ylim(0, 105)
-        share_axis.set_ylabel("keypoints left (%)", color="#6e6e6e")
-        share_axis.tick_params(colors="#6e6e6e")
-        axis.set_xlabel(f"threshold on the {SPREAD_LABEL}")
+        share_axis.set_ylabel("keypoints left (%)", color=GREY)
+        share_axis.tick_params(colors=GREY)
+        axis.set(xscale="log", yscale="log", xlabel=f"threshold on the {SPREAD_LABEL}")
         axis.set_ylabel(f"mean {ERROR_LABEL}")
-        axis.set_xlim(left=0)
-        axis.set_ylim(bottom=0)
+        _plain_ticks(axis.xaxis, axis.yaxis)
         axis.set_zorder(share_axis.get_zorder() + 1)
         axis.patch.set_visible(False)
-    axes[0].legend(loc="upper left", title="model")
+    _legend(figure, axes[0])
     return figure
+
+
+def _plain_ticks(*axes: Axis) -> None:
+    """Write the ticks of logarithmic axes as plain numbers: 1, 2, 5, 10, ..."""
+    for axis in axes:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 5))
 
 
 def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
     names = comparisons[0].keypoint_names
-    figure, axes = _panels(comparisons, (11, max(4.6, 0.42 * len(names) + 1.2)), sharey=True)
+    figure, axes = _panels(comparisons, (11, max(4.6, 0.42 * len(names) + 1.2)))
     for axis, comparison in zip(axes, comparisons, strict=True):
         kinds = list(dict.fromkeys(comparison.kinds))
         height = 0.8 / len(kinds)
@@ -135,15 +151,16 @@ def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> 
                 box.set(facecolor=colors[kind], alpha=0.75, linewidth=0.6)
             axis.plot([], [], color=colors[kind], linewidth=6, alpha=0.75, label=kind)
         axis.set_xscale("log")
+        _plain_ticks(axis.xaxis)
         axis.set_yticks(range(len(names)), names)
         axis.set_xlabel(f"{ERROR_LABEL}: median, quartiles, 5th to 95th percentile")
     axes[0].invert_yaxis()
-    axes[0].legend(loc="lower right", title="model")
+    _legend(figure, axes[0])
     return figure
 
 
 def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
-    figure, axes = _panels(comparisons, (11, 4.8), sharex=True, sharey=True)
+    figure, axes = _panels(comparisons, (11, 4.8), sharex=True)
     for axis, comparison in zip(axes, comparisons, strict=True):
         for kind in dict.fromkeys(comparison.kinds):
             errors, spread = paired(comparison.of_kind(kind), comparison.deviation)
@@ -154,6 +171,7 @@ def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
                 color=colors[kind], label=label, rasterized=errors.size > RASTER_FROM,
             )  # fmt: skip
         axis.set(xscale="log", yscale="log", xlabel=SPREAD_LABEL, ylabel=ERROR_LABEL)
+        _plain_ticks(axis.xaxis, axis.yaxis)
         axis.legend(loc="upper left", markerscale=2)
     return figure
 
@@ -162,12 +180,13 @@ def _numbers_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
     header = ["set", "model", "n", "mean", "median", "90th pct.", "Spearman", "AUROC >5 px", "AUROC >10 px"]
     cells = []
     for comparison in comparisons:
-        for kind in dict.fromkeys(comparison.kinds):
+        kinds = list(dict.fromkeys(comparison.kinds))
+        for kind in kinds if len(kinds) == 1 else [*kinds, ALL]:
             numbers = list(summary(comparison, kind).values())
             cells.append(
                 [comparison.name, kind, f"{numbers[0]:.0f}", *(_shown(value) for value in numbers[1:])]
             )
-    figure = Figure(figsize=(11, 1.6 + 0.34 * len(cells)))
+    figure = Figure(figsize=(11, 0.9 + 0.36 * len(cells)))
     axis = figure.subplots()
     axis.axis("off")
     axis.set_title("Errors in frame px over all labelled keypoints and members", loc="left", fontsize=10)
@@ -176,7 +195,7 @@ def _numbers_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
     for row, cell_texts in enumerate(cells, 1):
-        table[row, 1].get_text().set_color(colors[cell_texts[1]])
+        table[row, 1].get_text().set_color(colors.get(cell_texts[1], "black"))
     return figure
 
 

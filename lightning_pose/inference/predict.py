@@ -129,4 +129,4 @@ def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:
             Problem(str(file), f"weights of {settings.model.backbone}", f"differences in {listed}")
         )
     network.load_state_dict(state)
-    return network.eval().to(memory_format=torch.channels_last)
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -38,8 +38,9 @@ def read_bboxes(path: str | Path) -> Boxes:
         if len(row) != len(header):
             problems.append(Problem(where, f"{len(header)} cells", str(len(row))))
             continue
-        numbers = [parse_number(row[place]) for place in places]
-        if any(value is None or np.isnan(value) for value in numbers):
+        parsed = [parse_number(row[place]) for place in places]
+        numbers = [np.nan if value is None else value for value in parsed]
+        if np.isnan(numbers).any():
             problems.append(Problem(where, "numbers x, y, h, w", ",".join(row[place] for place in places)))
         elif numbers[2] <= 0 or numbers[3] <= 0:
             problems.append(Problem(where, "h and w above 0", f"h={numbers[2]:g}, w={numbers[3]:g}"))

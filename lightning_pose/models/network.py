@@ -5,6 +5,8 @@ Input: RGB images (B, 3, H, W), uint8 or 0..255 floats. Output: heatmap logits (
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -32,7 +34,8 @@ class HeatmapHead(nn.Module):
         self.smooth = nn.ModuleList(_separable(width) for _ in channels[:-1])
         self.predict = nn.Conv2d(width, keypoints, 1)
         nn.init.normal_(self.predict.weight, std=0.01)
-        nn.init.zeros_(self.predict.bias)
+        if self.predict.bias is not None:
+            nn.init.zeros_(self.predict.bias)
 
     def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
         """Return heatmap logits at the resolution of the finest feature map."""
@@ -64,9 +67,11 @@ class PoseNetwork(nn.Module):
         self.stride = stride
         self.backbone = build_backbone(settings.backbone, settings.weights if pretrained else Weights.random)
         mean, std = normalization(settings.backbone)
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
-        info = self.backbone.feature_info
+        info: Any = self.backbone.feature_info
         self.levels = [i for i, reduction in enumerate(info.reduction()) if reduction >= stride]
         channels = [info.channels()[level] for level in self.levels]
         self.head = HeatmapHead(channels, num_keypoints, settings.head_channels)

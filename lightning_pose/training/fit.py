@@ -10,6 +10,7 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -19,7 +20,7 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from lightning_pose.config import to_yaml
-from lightning_pose.data.augmentation import parse_augmentation
+from lightning_pose.data.augmentation import Augmentation, parse_augmentation
 from lightning_pose.data.dataset import (
     EpochSampler,
     LabeledDataset,
@@ -46,16 +47,15 @@ class BestWeights(Callback):
         self.step = self.last_step = 0
         self.state: dict[str, torch.Tensor] | None = None
 
-    def on_validation_end(self, trainer: pl.Trainer, module: PoseModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Copy the weights if they are the best so far."""
         error = float(trainer.callback_metrics.get("val_pixel_error", math.nan))
         self.last_step = trainer.global_step
         logger.info("step %d: validation error %.2f px", trainer.global_step, error)
         if error < self.error:
+            network: Any = module.network
             self.error, self.step = error, trainer.global_step
-            self.state = {
-                key: value.detach().cpu().clone() for key, value in module.network.state_dict().items()
-            }
+            self.state = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
 
 
 def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
@@ -81,15 +81,14 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     train_loader, val_loader = _loaders(settings, labels, splits)
     steps_per_epoch = len(train_loader)
     total_steps = training.max_steps or training.max_epochs * steps_per_epoch
-    network = PoseNetwork(
-        settings.model, len(labels.keypoint_names), stride=2**settings.data.downsample_factor
-    ).to(memory_format=torch.channels_last)
+    network = PoseNetwork(settings.model, len(names), stride=2**settings.data.downsample_factor)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = PoseModule(network, settings.model, training, total_steps, steps_per_epoch)
     best = BestWeights()
     logger.info(
         "training on %d images, validating on %d, %d steps",
-        len(train_loader.dataset),
-        len(val_loader.dataset),
+        splits.count(Split.TRAIN),
+        splits.count(Split.VALIDATION),
         total_steps,
     )
     trainer = _trainer(settings, output_dir, total_steps, steps_per_epoch, best)
@@ -123,16 +122,17 @@ def _loaders(settings: Settings, labels: Labels, splits: list[Split]) -> tuple[D
     training, dims = settings.training, settings.data.image_resize_dims
     seed = 100_003 * training.rng_seed_data_pt + training.rng_seed_model_pt
 
-    def dataset(split: Split, augmentation: object) -> LabeledDataset:
-        rows = [row for row, other in enumerate(splits) if other is split]
-        chosen = select_rows(labels, rows)
-        return LabeledDataset(
-            chosen, Path(settings.data.data_dir), dims.height, dims.width, augmentation, seed
-        )
+    def dataset(split: Split, augmentation: Augmentation | None) -> LabeledDataset:
+        chosen = select_rows(labels, [row for row, other in enumerate(splits) if other is split])
+        data_dir = Path(settings.data.data_dir)
+        return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, seed)
 
     train = dataset(Split.TRAIN, parse_augmentation(training.imgaug))
     validation = dataset(Split.VALIDATION, None)
-    workers = {"num_workers": training.num_workers, "persistent_workers": training.num_workers > 0}
+    workers: dict[str, Any] = {
+        "num_workers": training.num_workers,
+        "persistent_workers": training.num_workers > 0,
+    }
     sampler = EpochSampler(len(train), seed)
     return (
         DataLoader(train, batch_size=training.train_batch_size, sampler=sampler, **workers),

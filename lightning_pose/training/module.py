@@ -81,7 +81,7 @@ class PoseModule(pl.LightningModule):
         self._errors.clear()
         self.log("val_pixel_error", torch.nanmean(errors), prog_bar=True)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """Build the optimizer, head and backbone apart, and the schedule."""
         params = self.training_settings.optimizer_params
         rate = params.learning_rate

@@ -98,6 +98,18 @@ def prepare_command(wildcards):
     return ["litpose", "convert", "dlc", str(source.project_dir), folder, *start]
 
 
+def project_files(wildcards):
+    """The labels and images of another tool's project, where it is there."""
+    source = settings(wildcards.dataset).workflow.data
+    if source.source is not DataSource.dlc or source.project_dir is None:
+        return []
+    return sorted(
+        str(path)
+        for path in Path(source.project_dir).glob("labeled-data/*/*")
+        if path.is_file()
+    )
+
+
 def prepare_code(wildcards):
     demo = settings(wildcards.dataset).workflow.data.source is DataSource.demo
     return fingerprint(

@@ -3,6 +3,8 @@
 
 checkpoint prepare_data:
     """Draw the demo data, or convert another tool's project."""
+    input:
+        project=project_files,
     output:
         done="results/{dataset}/data/prepared.txt",
     log:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -197,14 +198,11 @@ def _parts(named: dict[str, np.ndarray], pose: Pose, plumage: Plumage, light: fl
     for blob in BLOBS:
         center, covariance = _posed_blob(blob, pose)
         color = getattr(plumage, blob.color)
-        yield (
-            center,
-            blob.nearer,
-            lambda canvas, c=center, v=covariance, k=color: canvas.blob(c, v, k, light),
-        )
+        draw = partial(_Canvas.blob, center=center, covariance=covariance, color=color, light=light)
+        yield center, blob.nearer, draw
     for side in (1, -1):
         wing = _wing(side, pose)
-        yield wing, 0.0, lambda canvas, w=wing: canvas.polygon(w, plumage.wing)
+        yield wing, 0.0, partial(_Canvas.polygon, points_body=wing, color=plumage.wing)
     base = move_head(np.array([[0.63, y, z] for y in (-0.05, 0.05) for z in (0.43, 0.53)]), pose)
     beak = np.stack([named["beak_top"], named["beak_bot"], *base])
     yield beak, 0.0, lambda canvas: canvas.solid(beak, BEAK)
@@ -228,8 +226,8 @@ def _legs(named: dict[str, np.ndarray], plumage: Plumage) -> Iterator[Part]:
         ankle, foot = named[f"ankle_{side}"], named[f"foot_{side}"]
         leg = np.stack([hip, ankle, foot])
         toes = np.stack([foot + [0.10, 0, 0], foot - [0.06, 0, 0]])
-        yield leg, 0.0, lambda canvas, points=leg: canvas.line(points, 0.045, plumage.leg)
-        yield toes, 0.0, lambda canvas, points=toes: canvas.line(points, 0.04, plumage.leg)
+        for points, width in ((leg, 0.045), (toes, 0.04)):
+            yield points, 0.0, partial(_Canvas.line, points_body=points, width=width, color=plumage.leg)
 
 
 def _tail(named: dict[str, np.ndarray]) -> np.ndarray:

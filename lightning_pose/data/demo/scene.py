@@ -195,8 +195,7 @@ def _plumage(rng: np.random.Generator, spread: float) -> Plumage:
     plain = Plumage()
 
     def near(color: tuple[float, float, float]) -> tuple[float, float, float]:
-        return tuple(
-            float(value) for value in np.clip(np.array(color) + rng.uniform(-spread, spread), 4, 245)
-        )
+        red, green, blue = np.clip(np.array(color) + rng.uniform(-spread, spread), 4, 245)
+        return float(red), float(green), float(blue)
 
     return Plumage(**{name: near(getattr(plain, name)) for name in plain.__dataclass_fields__})
