@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,26 +17,28 @@ ROOT = Path(__file__).parent
 
 
 @cache
-def fingerprint(module: str) -> str:
+def fingerprint(module: str, *left_out: str) -> str:
     """Return the checksum of a module and of all modules of ours that it imports, directly or not.
 
     Parameters
     ----------
     module : dotted name, such as ``lightning_pose.cli.crop``.
+    left_out : modules that do not count, nor what only they import: a step may not use them, or what they do
+        may be known from elsewhere.
     """
     digest = hashlib.sha256()
-    for name in sorted(reachable(module)):
+    for name in sorted(reachable(module, left_out)):
         digest.update(name.encode())
         digest.update(ast.dump(_without_docstrings(ast.parse(module_file(name).read_text()))).encode())
     return digest.hexdigest()[:16]
 
 
-def reachable(module: str) -> set[str]:
+def reachable(module: str, left_out: Sequence[str] = ()) -> set[str]:
     """Return the names of the modules of ours that `module` imports, inside functions too, and its own."""
     found, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name not in left_out:
             found.add(name)
             waiting += _imports(name)
     return found

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from lightning_pose.cli.options import add_overrides
 
-HELP = "validate a config file and its data without training"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""

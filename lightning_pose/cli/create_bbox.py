@@ -10,7 +10,6 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-HELP = "compute bounding boxes from a detector's predictions"
 DEFAULT_RATIO = 2.0
 
 
@@ -25,8 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data_dir",
         type=Path,
-        default=Path(),
-        help="folder of the images, looked at where no animal was found",
+        help="folder of the images, looked at where no animal was found (default: the model's, else here)",
     )
     parser.add_argument(
         "--crop_ratio", type=float, help=f"box side over the keypoints' span (default {DEFAULT_RATIO})"
@@ -90,4 +88,12 @@ def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> t
         raise UserError(
             Problem("--frame_size", f"HxW, since no animal was found in video frame {name}", "none")
         )
-    return image_size(args.data_dir / name)
+    return image_size(_data_dir(args) / name)
+
+
+def _data_dir(args: argparse.Namespace) -> Path:
+    if args.data_dir is not None or args.model_dir is None:
+        return args.data_dir or Path()
+    from lightning_pose.io.model_dir import read_model_settings
+
+    return Path(read_model_settings(args.model_dir).data.data_dir)

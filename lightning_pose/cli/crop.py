@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "crop labelled frames around their bounding boxes"
+DEFAULT_SIZE = "256x256"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output_dir", type=Path, help="folder for <csv>/cropped_<csv> and cropped_images/")
     parser.add_argument("--output_csv", type=Path, help="write cropped labels here, crops.json beside them")
     parser.add_argument("--images_dir", type=Path, help="write cropped images here")
-    parser.add_argument("--crop_size", default="256x256", help="HxW of each crop in pixels (default 256x256)")
+    parser.add_argument(
+        "--crop_size", help=f"HxW of each crop in pixels (default: as the model says, else {DEFAULT_SIZE})"
+    )
     parser.add_argument("--jobs", type=int, help="parallel processes (default: the cores at hand)")
 
 
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.geometry.crop_space import parse_size
     from lightning_pose.types import Problem, UserError
 
-    size = parse_size(args.crop_size)
+    size = parse_size(args.crop_size or DEFAULT_SIZE)
     if args.model_dir is None and args.labels and args.bbox and args.data_dir and _has_places(args):
         output, images = args.output_csv, args.images_dir
         if args.output_dir:
@@ -40,7 +42,12 @@ def run(args: argparse.Namespace) -> None:
             images = images or args.output_dir / "cropped_images"
         crop_labeled_images(args.labels, args.bbox, args.data_dir, images, output, size, args.jobs)
     elif args.model_dir and args.input_path and not _explicit(args):
-        data_dir = args.data_dir or _data_dir(args.model_dir)
+        from lightning_pose.io.model_dir import read_model_settings
+
+        settings = read_model_settings(args.model_dir)
+        data_dir = args.data_dir or Path(settings.data.data_dir)
+        if args.crop_size is None:
+            size = settings.workflow.crop_size.height, settings.workflow.crop_size.width
         for path in args.input_path:
             labels = path if path.is_file() else data_dir / path
             folder = args.model_dir / "image_preds" / path.name
@@ -59,9 +66,3 @@ def _explicit(args: argparse.Namespace) -> bool:
 
 def _has_places(args: argparse.Namespace) -> bool:
     return bool(args.output_dir or (args.output_csv and args.images_dir))
-
-
-def _data_dir(model_dir: Path) -> Path:
-    from lightning_pose.config import find_config, load_config
-
-    return Path(load_config(find_config(model_dir / "config.yaml"), warn=False).data.data_dir)

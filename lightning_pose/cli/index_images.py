@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "write checksums of a data set's images"
 THREADS = 4
 
 

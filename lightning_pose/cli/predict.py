@@ -12,8 +12,6 @@ from pathlib import Path
 
 from lightning_pose.cli.options import add_overrides
 
-HELP = "predict keypoints on labelled frames"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -46,4 +44,5 @@ def run(args: argparse.Namespace) -> None:
         data_dir=args.data_dir,
         output=args.output,
         detector_mode=args.detector_mode,
+        overrides=args.overrides,
     )

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from lightning_pose.cli.options import add_overrides
 
-HELP = "train a detector, or a pose model on a detector's crops"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -17,11 +17,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lightning_pose.config import load_config
 from lightning_pose.data.dataset import read_image, resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.geometry.heatmaps import decode
-from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
+from lightning_pose.io.model_dir import SPLITS_FILE, WEIGHTS_FILE, read_model_settings
 from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import Precision, Settings
@@ -38,6 +37,7 @@ class Predictor:
     Parameters
     ----------
     model_dir : folder with ``config.yaml``, ``model.safetensors`` and ``splits.json``.
+    overrides : ``key=value`` over the settings of the training.
 
     Raises
     ------
@@ -45,9 +45,9 @@ class Predictor:
         If a file is missing, damaged or of another architecture.
     """
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, overrides: Sequence[str] = ()) -> None:
         self.model_dir = Path(model_dir)
-        self.settings = read_model_settings(self.model_dir)
+        self.settings = read_model_settings(self.model_dir, overrides)
         set_threads()
         self.device = pick_device()
         self.network = _load_network(self.model_dir, self.settings).to(self.device)
@@ -100,14 +100,6 @@ class Predictor:
         """Return what each image was used for in the training; one that it never saw is a test image."""
         named = json.loads((self.model_dir / SPLITS_FILE).read_text())
         return [named.get(path, Split.TEST.value) for path in image_paths]
-
-
-def read_model_settings(model_dir: Path) -> Settings:
-    """Read the settings that a model folder was trained with."""
-    for name in (CONFIG_FILE, SPLITS_FILE):
-        if not (model_dir / name).is_file():
-            raise UserError(Problem(str(model_dir), f"a trained model's folder with {name}", "no such file"))
-    return load_config(model_dir / CONFIG_FILE, warn=False)
 
 
 def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:

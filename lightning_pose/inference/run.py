@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,17 @@ from typing import Any
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.geometry.boxes import boxes_from_keypoints
-from lightning_pose.inference.predict import Predictor, read_model_settings
+from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
 from lightning_pose.io.files import read_json, sha256, write_json
 from lightning_pose.io.images import image_size
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.model_dir import WEIGHTS_FILE
+from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
 from lightning_pose.settings import Settings, WorkflowSettings
-from lightning_pose.types import Labels, Predictions, Problem, UserError
+from lightning_pose.types import Boxes, Labels, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def predict(
     data_dir: Path | None = None,
     output: Path | None = None,
     detector_mode: bool = False,
+    overrides: Sequence[str] = (),
 ) -> None:
     """Predict on each labels CSV with the model of a folder.
 
@@ -42,13 +44,14 @@ def predict(
     output : where the predictions go, and nothing else is written; None = they go to
         ``MODEL_DIR/image_preds/<csv>/predictions.csv`` and all that belongs to them beside it.
     detector_mode : write boxes and crops too.
+    overrides : ``key=value`` over the settings of the training, such as ``training.test_batch_size=8``.
     """
-    settings = read_model_settings(model_dir)
+    settings = read_model_settings(model_dir, overrides)
     resolved = [_resolve_input(path, data_dir or Path(settings.data.data_dir)) for path in inputs]
     labels = [read_labels(path) for path in resolved]
     for path, entry in zip(resolved, labels, strict=True):
         _same_keypoints(path, entry, settings)
-    predictor = Predictor(model_dir)
+    predictor = Predictor(model_dir, overrides)
     for path, entry in zip(resolved, labels, strict=True):
         folder = data_dir or crops_dir(path) or Path(settings.data.data_dir)
         if output is not None:
@@ -104,7 +107,7 @@ def crops_for(
             predictions = predictor.predict_images(labels.image_paths, data_dir)
             write_with_errors(predictions, labels, destination)
             write_json(origin, stamp)
-        cropped.append(write_crops(predictions, path, data_dir, detector_dir, workflow))
+        cropped.append(write_crops(predictions, path, data_dir, detector_dir, workflow, keeps_boxes=True))
     return cropped
 
 
@@ -119,11 +122,38 @@ def _origin(model_dir: Path, labels: Labels, data_dir: Path) -> dict[str, Any]:
 
 
 def write_crops(
-    predictions: Predictions, labels_csv: Path, data_dir: Path, model_dir: Path, workflow: WorkflowSettings
+    predictions: Predictions,
+    labels_csv: Path,
+    data_dir: Path,
+    model_dir: Path,
+    workflow: WorkflowSettings,
+    keeps_boxes: bool = False,
 ) -> Path:
-    """Write ``bbox.csv``, the crops and ``cropped_<csv>`` of a detector; return the latter's path."""
+    """Write ``bbox.csv``, the crops and ``cropped_<csv>`` of a detector; return the latter's path.
+
+    With `keeps_boxes`, boxes that were not placed here, but by `litpose create_bbox` or another tool, stay.
+    """
     folder = model_dir / "image_preds" / labels_csv.name
-    boxes = boxes_from_keypoints(
+    boxes_csv, stamp = folder / "bbox.csv", folder / "bbox.json"
+    if keeps_boxes and boxes_csv.is_file() and read_json(stamp) != {"sha256": sha256(boxes_csv)}:
+        logger.info("keeping the boxes of %s, which were placed by hand or another command", boxes_csv)
+    else:
+        write_bboxes(_place_boxes(predictions, data_dir, workflow), boxes_csv)
+        write_json({"sha256": sha256(boxes_csv)}, stamp)
+    cropped_csv = folder / f"cropped_{labels_csv.name}"
+    crop_labeled_images(
+        labels_csv,
+        boxes_csv,
+        data_dir,
+        images_dir=model_dir / "cropped_images",
+        output_csv=cropped_csv,
+        crop_hw=(workflow.crop_size.height, workflow.crop_size.width),
+    )
+    return cropped_csv
+
+
+def _place_boxes(predictions: Predictions, data_dir: Path, workflow: WorkflowSettings) -> Boxes:
+    return boxes_from_keypoints(
         predictions.keypoints_px,
         predictions.confidence,
         predictions.keypoint_names,
@@ -132,17 +162,6 @@ def write_crops(
         workflow.anchor_keypoints,
         crop_ratio=workflow.crop_ratios[0],
     )
-    write_bboxes(boxes, folder / "bbox.csv")
-    cropped_csv = folder / f"cropped_{labels_csv.name}"
-    crop_labeled_images(
-        labels_csv,
-        folder / "bbox.csv",
-        data_dir,
-        images_dir=model_dir / "cropped_images",
-        output_csv=cropped_csv,
-        crop_hw=(workflow.crop_size.height, workflow.crop_size.width),
-    )
-    return cropped_csv
 
 
 def is_crops_csv(labels_csv: Path) -> bool:

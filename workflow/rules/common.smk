@@ -17,6 +17,8 @@ from lightning_pose.types import UserError
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
 REAL_CORES = usable_cores()
 TRAINING_CORES, CROPPING_CORES = 4, 8
+# not in the fingerprints of steps whose settings are in their parameters or arguments
+SETTINGS_CODE = ("lightning_pose.config", "lightning_pose.settings")
 OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
 CSV = r"[^/]+\.csv"
 # predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones

@@ -17,7 +17,7 @@ rule create_bbox:
     params:
         data_dir=data_dir,
         anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
-        code=fingerprint("lightning_pose.cli.create_bbox"),
+        code=fingerprint("lightning_pose.cli.create_bbox", *SETTINGS_CODE),
     shell:
         "litpose create_bbox"
         " --predictions {input.predictions:q}"
@@ -51,7 +51,7 @@ rule crop_images:
         state=lambda w: CropState(
             f"results/{w.dataset}/crop_{w.seed}_{w.ratio}/{w.csv}/crops.json"
         ),
-        code=fingerprint("lightning_pose.cli.crop"),
+        code=fingerprint("lightning_pose.cli.crop", *SETTINGS_CODE),
     shell:
         "litpose crop"
         " --labels {input.labels:q}"

@@ -29,7 +29,7 @@ rule train_detector:
             f"data.csv_file={ind_csv(w)}",
             *variant_settings(w.dataset, w.variant),
         ],
-        code=fingerprint("lightning_pose.training.fit"),
+        code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),
     shell:
         "litpose train {params.config:q}"
         " --kind detector"
@@ -68,7 +68,7 @@ rule train_pose:
             f"data.csv_file={input.crops}",
             *variant_settings(w.dataset, w.variant),
         ],
-        code=fingerprint("lightning_pose.training.fit"),
+        code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),
     shell:
         "litpose train {params.config:q}"
         " --kind pose"

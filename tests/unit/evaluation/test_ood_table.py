@@ -1,0 +1,129 @@
+"""Whoever has the CSV can draw the plots again."""
+
+import csv
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from lightning_pose.evaluation.metrics import summarize
+from lightning_pose.evaluation.ood import auroc, error_curve, spearman
+from lightning_pose.evaluation.ood_table import COLUMNS, curves, summary, write_table
+
+KEY = tuple(name for name in COLUMNS if name not in ("value", "n"))
+
+
+def number(text):
+    return float(text) if text else np.nan
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(*comparisons):
+        write_table(list(comparisons), tmp_path / "deep" / "ood_metrics.csv")
+        with open(tmp_path / "deep" / "ood_metrics.csv", newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            assert tuple(reader.fieldnames) == COLUMNS
+            return list(reader)
+
+    return write
+
+
+def rows_of(rows, **wanted):
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def samples_of(rows, own):
+    """Rebuild errors and deviation from the rows."""
+    errors, deviation = np.full(own.errors.shape, np.nan), np.full(own.deviation.shape, np.nan)
+    member = {pair: m for m, pair in enumerate(zip(own.kinds, own.seeds, strict=True))}
+    for row in rows_of(rows, figure="samples", set=own.name):
+        place = own.frames.index(row["frame"]), own.keypoint_names.index(row["keypoint"])
+        if row["statistic"] == "pixel_error":
+            errors[(member[row["kind"], row["seed"]], *place)] = number(row["value"])
+        else:
+            deviation[place] = number(row["value"])
+    return errors, deviation
+
+
+def test_samples_read_back_to_the_last_bit(written, comparison) -> None:
+    both = [comparison("InD"), comparison("OOD")]
+    rows = written(*both)
+    for own in both:
+        errors, deviation = samples_of(rows, own)
+        np.testing.assert_array_equal(errors, own.errors)
+        np.testing.assert_array_equal(deviation, own.deviation)
+
+
+def test_curves_follow_from_the_samples(written, comparison) -> None:
+    own = comparison()
+    rows = written(own)
+    errors, deviation = samples_of(rows, own)
+    for kind in ("single", "pose"):
+        chosen = rows_of(rows, figure="curve", set="OOD", kind=kind)
+        thresholds = np.array([number(row["threshold"]) for row in chosen if row["statistic"] == "mean"])
+        curve = error_curve(errors[[name == kind for name in own.kinds]], deviation, thresholds)
+        for statistic in ("mean", "standard_error", "share"):
+            mine = [row for row in chosen if row["statistic"] == statistic]
+            values = [number(row["value"]) for row in mine]
+            np.testing.assert_array_equal(values, getattr(curve, statistic))
+            np.testing.assert_array_equal([int(row["n"]) for row in mine], curve.count)
+
+
+def test_all_that_a_curve_draws_is_there(written, comparison) -> None:
+    own = comparison()
+    rows = written(own)
+    for kind, curve in curves(own).items():
+        mine = rows_of(rows, figure="curve", kind=kind)
+        assert len(mine) == 3 * len(curve.thresholds)
+
+
+def test_summaries_are_those_of_each_kind_and_of_all(written, comparison) -> None:
+    own = comparison()
+    rows = written(own)
+    errors, deviation = samples_of(rows, own)
+    for kind in ("single", "pose", "all"):
+        mine = errors[[kind in (name, "all") for name in own.kinds]]
+        found = {row["statistic"]: number(row["value"]) for row in rows_of(rows, figure="summary", kind=kind)}
+        expected = {
+            **summarize(mine),
+            "spearman": spearman(mine, deviation),
+            "auroc_5px": auroc(mine, deviation, 5),
+            "auroc_10px": auroc(mine, deviation, 10),
+        }
+        assert found == pytest.approx(expected)
+        assert expected["auroc_5px"] == expected["auroc_5px"]
+
+
+def test_one_number_a_row(written, comparison) -> None:
+    rows = written(comparison("InD"), comparison("OOD"))
+    repeated = [
+        key for key, count in Counter(tuple(row[k] for k in KEY) for row in rows).items() if count > 1
+    ]
+    assert not repeated
+    assert {row["figure"] for row in rows} == {"curve", "summary", "samples"}
+    for row in rows:
+        assert int(row["n"]) >= 0 and row["set"] in ("InD", "OOD")
+        assert (row["figure"] == "curve") == bool(row["threshold"])
+        assert (row["figure"] == "samples") == bool(row["frame"]) == bool(row["keypoint"])
+
+
+@pytest.mark.parametrize("frames", [0, 3])
+def test_nothing_known_is_empty_cells(written, comparison, frames) -> None:
+    rows = written(comparison(frames=frames, known=0.0))
+    assert not rows_of(rows, statistic="pixel_error")
+    empty = [row for row in rows if row["statistic"] not in ("share", "n")]
+    assert empty and all(row["value"] == "" for row in empty)
+    assert {row["value"] for row in rows_of(rows, statistic="n")} == {"0"}
+
+
+def test_frames_with_commas_and_quotes_survive(written, comparison) -> None:
+    own = comparison(frames=1)
+    own.frames[0] = 'a "b", c\u00e9.png'
+    assert {row["frame"] for row in rows_of(written(own), figure="samples")} == {'a "b", c\u00e9.png'}
+
+
+def test_a_single_member_has_errors_and_no_ranks(comparison) -> None:
+    numbers = summary(comparison(kinds=("single",)), "single")
+    assert numbers["n"] > 0 and numbers["mean"] > 0
+    assert np.isnan(numbers["spearman"]) and np.isnan(numbers["auroc_5px"])

@@ -1,0 +1,89 @@
+"""The PDF of four pages: complete, reproducible, and drawn whatever the numbers are."""
+
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_pose.evaluation.plots import draw_ood_plots
+
+PAGES = ["error_per_keypoint", "error_scatter", "error_vs_deviation", "numbers"]
+MAGENTA = "#fe01fd"
+FIRST_OF_PALETTE = "#0072B2"
+
+
+def page_count(path):
+    return len(re.findall(rb"/Type /Page\b", path.read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def pair(comparison):
+    return [comparison("InD"), comparison("OOD")]
+
+
+@pytest.fixture(scope="module")
+def drawn(pair, tmp_path_factory):
+    """Draw into a folder that is not there yet; return the PDF and the folder of the pictures."""
+    folder = tmp_path_factory.mktemp("plots")
+    draw_ood_plots(pair, folder / "new" / "plots.pdf", figures_dir=folder / "pictures")
+    return folder / "new" / "plots.pdf", folder / "pictures"
+
+
+def test_four_pages_and_a_picture_of_each(drawn) -> None:
+    pdf, pictures = drawn
+    assert page_count(pdf) == 4
+    assert [path.name for path in pdf.parent.iterdir()] == ["plots.pdf"]
+    assert sorted(path.name for path in pictures.iterdir()) == [f"{name}.png" for name in PAGES]
+    for path in pictures.iterdir():
+        with Image.open(path) as picture:
+            assert picture.format == "PNG" and picture.width > 1000
+            assert np.ptp(np.asarray(picture.convert("L"))) > 100
+
+
+def test_the_same_numbers_give_the_same_bytes(drawn, pair, tmp_path) -> None:
+    pdf, pictures = drawn
+    draw_ood_plots(pair, tmp_path / "again.pdf", figures_dir=tmp_path)
+    assert (tmp_path / "again.pdf").read_bytes() == pdf.read_bytes()
+    for page in PAGES:
+        assert (tmp_path / f"{page}.png").read_bytes() == (pictures / f"{page}.png").read_bytes()
+
+
+def has_color(path, color):
+    wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    with Image.open(path) as picture:
+        return bool((np.asarray(picture.convert("RGB")) == wanted).all(-1).any())
+
+
+def test_colors_of_kinds_are_honoured(drawn, pair, tmp_path) -> None:
+    draw_ood_plots(pair, tmp_path / "plots.pdf", {"pose": MAGENTA, "other": "#000001"}, tmp_path)
+    page = "error_vs_deviation.png"
+    assert has_color(tmp_path / page, MAGENTA)
+    assert has_color(tmp_path / page, FIRST_OF_PALETTE)  # of the kind without a colour of its own
+    assert not has_color(drawn[1] / page, MAGENTA)
+
+
+def test_lines_are_vectors_and_the_callers_style_is_left_alone(pair, tmp_path) -> None:
+    with mpl.rc_context({"pdf.compression": 0, "font.size": 7}):
+        draw_ood_plots(pair, tmp_path / "plots.pdf", {"pose": "#ff0000"})
+        assert mpl.rcParams["font.size"] == 7
+    content = (tmp_path / "plots.pdf").read_bytes()
+    assert re.search(rb"\b1 0 0 RG\b", content)
+    assert b"/Subtype /Image" not in content
+
+
+@pytest.mark.parametrize(
+    ("ind", "ood"),
+    [
+        ({"kinds": ["single"] * 2}, {"kinds": ["single"] * 2}),
+        ({"frames": 1, "keypoints": 1}, {"frames": 1, "keypoints": 1}),
+        ({"frames": 0}, {}),
+        ({"known": 0.0}, {}),
+        ({"kinds": list("abcdefghij") * 2}, {"kinds": list("abcdefghij") * 2}),
+    ],
+    ids=["one kind", "one keypoint", "no InD frame", "nothing known InD", "many kinds"],
+)
+def test_four_pages_from_any_numbers(comparison, tmp_path, ind, ood) -> None:
+    draw_ood_plots([comparison("InD", **ind), comparison("OOD", **ood)], tmp_path / "plots.pdf")
+    assert page_count(tmp_path / "plots.pdf") == 4

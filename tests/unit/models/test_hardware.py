@@ -1,0 +1,62 @@
+"""Threads and number formats follow what the job was given and what the machine has."""
+
+import os
+
+import pytest
+import torch
+
+from lightning_pose.models import hardware
+from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
+from lightning_pose.settings import Precision
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def four_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("1", 1), ("3", 3), ("4", 4), ("64", 4), ("0", 4), ("", 4), ("-2", 4), ("all", 4), (None, 4)],
+)
+def test_threads_are_those_of_the_job_up_to_its_cores(four_cores, monkeypatch, given, expected) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert set_threads() == expected
+    assert torch.get_num_threads() == expected
+
+
+@pytest.mark.parametrize("device", [CPU, CUDA])
+@pytest.mark.parametrize("setting", [Precision.fp32, Precision.bf16])
+def test_a_precision_that_was_asked_for_is_kept(setting, device) -> None:
+    assert resolve_precision(setting, device) is setting
+
+
+@pytest.mark.parametrize(("has_units", "expected"), [(True, Precision.bf16), (False, Precision.fp32)])
+def test_auto_goes_by_the_units_of_the_hardware(monkeypatch, has_units, expected) -> None:
+    monkeypatch.setattr(hardware, "_cpu_has_bf16", lambda: has_units)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_units)
+    assert resolve_precision(Precision.auto, CPU) is expected
+    assert resolve_precision(Precision.auto, CUDA) is expected
+
+
+@pytest.mark.parametrize(
+    ("avx512", "amx", "expected"),
+    [(True, False, Precision.bf16), (False, True, Precision.bf16), (False, False, Precision.fp32)],
+)
+def test_avx512_or_amx_has_the_units(monkeypatch, avx512, amx, expected) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert resolve_precision(Precision.auto, CPU) is expected
+
+
+@pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there, expected) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert pick_device().type == expected

@@ -1,0 +1,153 @@
+"""Loss, validation error, optimizer and schedule, with a network whose answer is known."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_pose.geometry.heatmaps import gaussian_targets
+from lightning_pose.settings import (
+    CosineParams,
+    HeatmapLoss,
+    ModelSettings,
+    MultiStepParams,
+    Optimizer,
+    OptimizerParams,
+    Schedule,
+    ScheduleParams,
+    TrainingSettings,
+)
+from lightning_pose.training.module import PoseModule
+
+STRIDE, SIGMA = 4, 1.25
+NAN = float("nan")
+
+
+class Oracle(nn.Module):
+    """Draws the heatmaps of the keypoints it was told, whatever the images show."""
+
+    def __init__(self, keypoints_model_px=((0.0, 0.0),)):
+        super().__init__()
+        self.backbone, self.head, self.stride = nn.Linear(2, 2), nn.Linear(2, 1), STRIDE
+        self.keypoints_model_px = torch.tensor([keypoints_model_px])
+
+    def forward(self, images):
+        shape = images.shape[-2] // STRIDE, images.shape[-1] // STRIDE
+        targets, _ = gaussian_targets(self.keypoints_model_px, shape, STRIDE, SIGMA)
+        return targets.clamp(min=1e-20).log().expand(len(images), -1, -1, -1)
+
+
+def module(network=None, total_steps=100, steps_per_epoch=10, **training):
+    model = ModelSettings(heatmap_loss_type=HeatmapLoss.kl, heatmap_sigma=SIGMA)
+    own = PoseModule(network or Oracle(), model, TrainingSettings(**training), total_steps, steps_per_epoch)
+    own.logged = {}
+    own.log = lambda name, value, **_: own.logged.update({name: float(value)})
+    return own
+
+
+def batch(keypoints_model_px, keypoints_px, size=(64, 64), count=1):
+    """Return a batch of images of 64x64 that were `size` (width, height)."""
+    return {
+        "images": torch.zeros(count, 3, 64, 64, dtype=torch.uint8),
+        "keypoints_model_px": torch.tensor([keypoints_model_px] * count),
+        "keypoints_px": torch.tensor([keypoints_px] * count),
+        "image_size": torch.tensor([size] * count, dtype=torch.float32),
+    }
+
+
+@pytest.mark.parametrize("learned", [[[20.0, 30.0], [40.5, 10.0]], [[20.0, 30.0], [NAN, NAN]]])
+def test_the_right_heatmaps_cost_nothing(learned) -> None:
+    oracle = Oracle(((20.0, 30.0), (40.5, 10.0)))
+    assert module(oracle).training_step(batch(learned, learned), 0).item() == pytest.approx(0, abs=1e-3)
+    moved = [[20.0, 46.0], learned[1]]
+    assert module(oracle).training_step(batch(moved, moved), 0).item() > 1
+
+
+@pytest.mark.parametrize(
+    ("size", "labelled_px", "error"),
+    [
+        ((64, 64), (23.0, 34.0), 5.0),  # three to the right, four down
+        ((64, 64), (20.0, 30.0), 0.0),
+        ((128, 64), (40.5, 30.0), 0.0),  # the centre of the 20th of columns twice as wide
+        ((128, 64), (43.5, 34.0), 5.0),
+        ((32, 640), (9.75, 304.5), 0.0),
+    ],
+)
+def test_validation_errors_are_in_pixels_of_the_labelled_image(size, labelled_px, error) -> None:
+    own = module(Oracle(((20.0, 30.0),)))
+    own.validation_step(batch([[20.0, 30.0]], [list(labelled_px)], size), 0)
+    own.on_validation_epoch_end()
+    assert own.logged["val_pixel_error"] == pytest.approx(error, abs=0.02 * max(size) / 64)
+
+
+def test_the_validation_error_is_the_mean_over_labelled_keypoints_of_all_batches() -> None:
+    own = module(Oracle(((20.0, 30.0), (40.0, 10.0))))
+    for labelled, count in (([[20.0, 30.0], [NAN, NAN]], 1), ([[20.0, 30.0], [40.0, 16.0]], 2)):
+        own.validation_step(batch(labelled, labelled, count=count), 0)
+    own.on_validation_epoch_end()
+    assert own.logged["val_pixel_error"] == pytest.approx(12 / 5, abs=0.02)
+    own.validation_step(batch([[20.0, 30.0], [40.0, 10.0]], [[20.0, 30.0], [40.0, 10.0]]), 0)
+    own.on_validation_epoch_end()
+    assert own.logged["val_pixel_error"] == pytest.approx(0, abs=0.02)  # the first validation is forgotten
+
+
+def schedule(kind, total_steps=100, steps_per_epoch=10, **params):
+    return module(
+        total_steps=total_steps,
+        steps_per_epoch=steps_per_epoch,
+        lr_scheduler=kind,
+        lr_scheduler_params=ScheduleParams(**params),
+    )
+
+
+def test_cosine_warms_up_and_falls_to_zero() -> None:
+    own = schedule(Schedule.cosine, cosine=CosineParams(warmup=0.2))
+    factors = [own.rate_factor(step) for step in range(101)]
+    assert factors[:20] == pytest.approx([(step + 1) / 21 for step in range(20)])
+    assert factors[20] == 1.0
+    assert factors[60] == pytest.approx(0.5)
+    assert factors[40] == pytest.approx(0.5 + math.sqrt(0.125))
+    assert factors[100] == pytest.approx(0, abs=1e-12)
+    assert factors[:21] == sorted(factors[:21]) and factors[20:] == sorted(factors[20:], reverse=True)
+
+
+def test_cosine_without_warm_up_starts_at_the_top() -> None:
+    own = schedule(Schedule.cosine, total_steps=1, cosine=CosineParams(warmup=0.0))
+    assert (own.rate_factor(0), own.rate_factor(1)) == (1.0, pytest.approx(0))
+
+
+def test_multistep_falls_at_its_epochs() -> None:
+    multistep = MultiStepParams(milestones=[2, 5], gamma=0.1)
+    own = schedule(Schedule.multisteplr, multisteplr=multistep)
+    steps = [0, 19, 20, 49, 50, 99]
+    assert [own.rate_factor(step) for step in steps] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Adam", torch.optim.Adam), ("AdamW", torch.optim.AdamW)])
+def test_the_backbone_learns_at_its_own_rate(name, kind) -> None:
+    params = OptimizerParams(learning_rate=1e-2, weight_decay=0.3, backbone_factor=0.1)
+    own = module(
+        optimizer=Optimizer(name),
+        optimizer_params=params,
+    )
+    built = own.configure_optimizers()["optimizer"]
+    assert type(built) is kind
+    rates = {id(p): group["initial_lr"] for group in built.param_groups for p in group["params"]}
+    assert [rates[id(p)] for p in own.network.head.parameters()] == [1e-2] * 2
+    assert [rates[id(p)] for p in own.network.backbone.parameters()] == pytest.approx([1e-3] * 2)
+    assert {group["weight_decay"] for group in built.param_groups} == {0.3}
+
+
+def test_what_is_frozen_is_not_optimized() -> None:
+    oracle = Oracle()
+    oracle.backbone.weight.requires_grad_(False)
+    optimized = [
+        p
+        for group in module(oracle).configure_optimizers()["optimizer"].param_groups
+        for p in group["params"]
+    ]
+    assert any(p is oracle.backbone.bias for p in optimized)
+    assert not any(p is oracle.backbone.weight for p in optimized)
+    oracle.backbone.requires_grad_(False)
+    assert len(module(oracle).configure_optimizers()["optimizer"].param_groups) == 1
