@@ -8,6 +8,7 @@ from lightning_pose.settings import ModelType, Settings
 from lightning_pose.types import Problem
 
 SIZE_STEP = 32  # the coarsest stride of the backbones
+SMALLEST_SIGMA, LARGEST_SIGMA = 0.3, 20.0  # below, a target is one cell; above, it fills the heatmap
 
 
 def impossible_values(settings: Settings, where: str) -> list[Problem]:
@@ -46,6 +47,16 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
         value = getattr(training, key)
         if value is not None and value < 1:
             yield f"training.{key}", "at least 1, or null", str(value)
+    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "num_workers", "unfreezing_epoch"):
+        if getattr(training, key) < 0:
+            yield f"training.{key}", "at least 0", str(getattr(training, key))
+    for key in ("weight_decay", "backbone_factor"):
+        if getattr(training.optimizer_params, key) < 0:
+            yield (
+                f"training.optimizer_params.{key}",
+                "at least 0",
+                str(getattr(training.optimizer_params, key)),
+            )
     if not 0 < training.train_prob <= 1:
         yield "training.train_prob", "above 0 and at most 1", str(training.train_prob)
     if not 0 <= training.val_prob < 1 or training.train_prob + training.val_prob > 1 + 1e-9:
@@ -59,7 +70,8 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
             str(training.optimizer_params.learning_rate),
         )
     if not 0 <= training.lr_scheduler_params.cosine.warmup < 1:
-        yield "training.lr_scheduler_params.cosine.warmup", "0 to below 1", "outside"
+        warmup = training.lr_scheduler_params.cosine.warmup
+        yield "training.lr_scheduler_params.cosine.warmup", "0 to below 1", str(warmup)
 
 
 def _model(settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -68,8 +80,9 @@ def _model(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "model.freeze_stages", "at least 0", str(model.freeze_stages)
     if model.head_channels < 1:
         yield "model.head_channels", "at least 1", str(model.head_channels)
-    if model.heatmap_sigma <= 0:
-        yield "model.heatmap_sigma", "above 0", str(model.heatmap_sigma)
+    if not SMALLEST_SIGMA <= model.heatmap_sigma <= LARGEST_SIGMA:
+        expected = f"{SMALLEST_SIGMA} to {LARGEST_SIGMA} heatmap cells"
+        yield "model.heatmap_sigma", expected, str(model.heatmap_sigma)
 
 
 def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Check."""
     from lightning_pose.config import find_config, load_config
-    from lightning_pose.data.check import check_dataset
+    from lightning_pose.data.check import check_dataset, check_training_settings
     from lightning_pose.io.labels import read_labels
     from lightning_pose.types import UserError
 
@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> None:
     data_dir, workflow = Path(settings.data.data_dir), settings.workflow
     names = dict.fromkeys([settings.data.csv_file, workflow.ind_csv, workflow.ood_csv])
     csv_files = [data_dir / name for name in names if name]
-    problems = check_dataset(data_dir, csv_files, settings.data.keypoint_names)
+    problems = check_training_settings(settings, str(config))
+    problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names)
     if problems:
         raise UserError(problems)
     for path in csv_files:

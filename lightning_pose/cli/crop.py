@@ -34,20 +34,15 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.geometry.crop_space import parse_size
     from lightning_pose.types import Problem, UserError
 
-    size = parse_size(args.crop_size or DEFAULT_SIZE)
     if args.model_dir is None and args.labels and args.bbox and args.data_dir and _has_places(args):
         output, images = args.output_csv, args.images_dir
         if args.output_dir:
             output = output or args.output_dir / args.labels.name / f"cropped_{args.labels.name}"
             images = images or args.output_dir / "cropped_images"
+        size = parse_size(args.crop_size or DEFAULT_SIZE)
         crop_labeled_images(args.labels, args.bbox, args.data_dir, images, output, size, args.jobs)
     elif args.model_dir and args.input_path and not _explicit(args):
-        from lightning_pose.io.model_dir import read_model_settings
-
-        settings = read_model_settings(args.model_dir)
-        data_dir = args.data_dir or Path(settings.data.data_dir)
-        if args.crop_size is None:
-            size = settings.workflow.crop_size.height, settings.workflow.crop_size.width
+        data_dir, size = _data_dir_and_size(args)
         for path in args.input_path:
             labels = path if path.is_file() else data_dir / path
             folder = args.model_dir / "image_preds" / path.name
@@ -58,6 +53,20 @@ def run(args: argparse.Namespace) -> None:
         expected = "--labels, --bbox, --data_dir and --output_dir, or MODEL_DIR and CSVs"
         found = "both" if args.model_dir and _explicit(args) else "neither in full"
         raise UserError(Problem("arguments", expected, found))
+
+
+def _data_dir_and_size(args: argparse.Namespace) -> tuple[Path, tuple[int, int]]:
+    """Return what the arguments say, or else the settings of the detector."""
+    from lightning_pose.geometry.crop_space import parse_size
+    from lightning_pose.io.model_dir import CONFIG_FILE, read_model_settings
+
+    size = parse_size(args.crop_size or DEFAULT_SIZE)
+    if args.data_dir is not None and not (args.model_dir / CONFIG_FILE).is_file():
+        return args.data_dir, size
+    settings = read_model_settings(args.model_dir)
+    own = settings.workflow.crop_size
+    data_dir = args.data_dir or Path(settings.data.data_dir)
+    return data_dir, (own.height, own.width) if args.crop_size is None else size
 
 
 def _explicit(args: argparse.Namespace) -> bool:

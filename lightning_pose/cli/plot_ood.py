@@ -37,10 +37,9 @@ def run(args: argparse.Namespace) -> None:
     if wrong:
         raise UserError(Problem("--colors", "KIND=#rrggbb", wrong[0]))
     members = [MemberFiles(kind, seed, Path(ind), Path(ood)) for kind, seed, ind, ood in args.member]
-    comparisons = [
-        compare("InD", args.ind_labels, members, held_out_only=True),
-        compare("OOD", args.ood_labels, members, held_out_only=False),
-    ]
+    ind = compare("InD", args.ind_labels, members, held_out_only=True)
+    ood = compare("OOD", args.ood_labels, members, False, ind.keypoint_names)
+    comparisons = [ind, ood]
     write_table(comparisons, args.metrics)
     colors = dict(text.split("=", 1) for text in args.colors)
     draw_ood_plots(comparisons, args.output, colors, args.figures_dir)

@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> None:
 
     if args.output and len(args.input_path) > 1:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
+    if args.output and args.detector_mode:
+        raise UserError(Problem("--output", "none with --detector_mode, which writes several files", "both"))
     predict(
         model_dir=args.model_dir,
         inputs=args.input_path,

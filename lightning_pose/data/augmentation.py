@@ -44,6 +44,11 @@ class Augmentation:
     cutout: float = 0.0
 
 
+SHARE = (0, 1)
+LIMITS = {
+    "rotation": (0, 180), "scale": (1, 4), "shift": SHARE, "flip_horizontal": SHARE, "flip_vertical": SHARE,
+    "brightness": SHARE, "contrast": SHARE, "color": SHARE, "noise": (0, 255), "blur": SHARE, "cutout": SHARE,
+}  # fmt: skip
 _DLC = Augmentation(
     rotation=25,
     scale=1.25,
@@ -67,12 +72,18 @@ def parse_augmentation(setting: Any) -> Augmentation:
     """Turn ``training.imgaug`` into ranges: a pipeline's name, or ``{pipeline: name, rotation: 54, ...}``."""
     changes = dict(setting) if isinstance(setting, dict) else {"pipeline": setting}
     name = changes.pop("pipeline", "default")
-    if name not in PIPELINES:
+    if not isinstance(name, str) or name not in PIPELINES:
         raise UserError(Problem("training.imgaug", f"one of {', '.join(PIPELINES)}", str(name)))
     known = [entry.name for entry in fields(Augmentation)]
-    unknown = [key for key in changes if key not in known]
-    if unknown:
-        raise UserError(Problem(f"training.imgaug.{unknown[0]}", f"one of {', '.join(known)}", unknown[0]))
+    problems = []
+    for key, value in changes.items():
+        if key not in known:
+            problems.append(Problem(f"training.imgaug.{key}", f"one of {', '.join(known)}", str(key)))
+        elif not isinstance(value, int | float) or not LIMITS[key][0] <= value <= LIMITS[key][1]:
+            expected = "a number from {:g} to {:g}".format(*LIMITS[key])
+            problems.append(Problem(f"training.imgaug.{key}", expected, str(value)))
+    if problems:
+        raise UserError(problems)
     return replace(PIPELINES[name], **changes)
 
 

@@ -9,15 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.data.augmentation import parse_augmentation
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.images import image_size
 from lightning_pose.io.labels import read_labels
+from lightning_pose.settings import Settings
+from lightning_pose.settings_checks import unsupported
 from lightning_pose.types import Labels, Problem, UserError
 
 OUTSIDE_SHARE = 0.1  # a label may lie this share of the image's size outside it
 # by the first bytes of the file, since names lie
 ENDINGS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}
 TAIL_BYTES = 4096
+
+
+def check_training_settings(settings: Settings, where: str) -> list[Problem]:
+    """Return what of loaded settings cannot be trained with; `where` is the config file, for messages."""
+    problems = unsupported(settings, where)
+    try:
+        parse_augmentation(settings.training.imgaug)
+    except UserError as error:
+        problems += [replace(problem, where=f"{where}: {problem.where}") for problem in error.problems]
+    return problems
 
 
 def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[str] | None) -> list[Problem]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+LOWEST_PX = 0.01
+
 
 @dataclass(frozen=True)
 class ErrorCurve:
@@ -122,12 +124,13 @@ def auroc(errors: np.ndarray, deviation: np.ndarray, limit_px: float) -> float:
 def default_thresholds(deviation: np.ndarray, count: int = 60) -> np.ndarray:
     """Return thresholds, evenly spread on a logarithmic axis.
 
-    From just below the smallest deviation above zero, where nearly all keypoints are left, to where 2 % are.
+    From just below the smallest deviation, where nearly all keypoints are left, to where 2 % are. Deviations
+    below `LOWEST_PX` mean nothing.
     """
     positive = deviation[np.isfinite(deviation) & (deviation > 0)]
     if positive.size == 0:
         return np.geomspace(0.1, 1.0, count)
-    low = 0.999 * float(positive.min())
+    low = max(0.999 * float(positive.min()), LOWEST_PX)
     return np.geomspace(low, max(float(np.quantile(positive, 0.98)), 2 * low), count)
 
 

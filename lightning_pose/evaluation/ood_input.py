@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,9 @@ def aligned_keypoints(
         If images or keypoints differ.
     """
     rows = {str(name): row for row, name in enumerate(predictions.index)}
+    if len(rows) < len(predictions.index):
+        twice = next(str(name) for row, name in enumerate(predictions.index) if rows[str(name)] != row)
+        raise UserError(Problem(str(predictions_csv), "each image once", f"{twice} again"))
     missing = [path for path in labels.image_paths if path not in rows]
     surplus = sorted(set(rows) - set(labels.image_paths))
     if missing or surplus:
@@ -90,7 +93,13 @@ def aligned_keypoints(
     return predictions.keypoints_px[order][:, columns], splits
 
 
-def compare(name: str, labels_csv: Path, members: list[MemberFiles], held_out_only: bool) -> Comparison:
+def compare(
+    name: str,
+    labels_csv: Path,
+    members: list[MemberFiles],
+    held_out_only: bool,
+    keypoint_names: list[str] | None = None,
+) -> Comparison:
     """Read all members' predictions of one labels CSV.
 
     Parameters
@@ -99,8 +108,16 @@ def compare(name: str, labels_csv: Path, members: list[MemberFiles], held_out_on
     labels_csv : labels in frame pixels.
     members : who is compared.
     held_out_only : leave out frames that any member was trained on.
+    keypoint_names : the order wanted; None = that of the labels.
+
+    Raises
+    ------
+    UserError
+        If images or keypoints differ, or a kind is named ``all``.
     """
-    labels = read_labels(labels_csv)
+    if any(member.kind == ALL for member in members):
+        raise UserError(Problem("kind of a member", f"a name other than {ALL}, which is all together", ALL))
+    labels = _ordered(read_labels(labels_csv), labels_csv, keypoint_names)
     keypoints, trained = [], np.zeros(len(labels.image_paths), bool)
     known = True
     for member in members:
@@ -126,6 +143,18 @@ def compare(name: str, labels_csv: Path, members: list[MemberFiles], held_out_on
         deviation=ensemble_standard_deviation(stacked[:, keep]),
         note=note,
     )
+
+
+def _ordered(labels: Labels, labels_csv: Path, keypoint_names: list[str] | None) -> Labels:
+    """Return labels with their keypoints in the order wanted."""
+    if keypoint_names is None or labels.keypoint_names == keypoint_names:
+        return labels
+    if set(labels.keypoint_names) != set(keypoint_names):
+        raise UserError(
+            Problem(f"{labels_csv}, header", f"keypoints {keypoint_names}", str(labels.keypoint_names))
+        )
+    columns = [labels.keypoint_names.index(name) for name in keypoint_names]
+    return replace(labels, keypoint_names=keypoint_names, keypoints_px=labels.keypoints_px[:, columns])
 
 
 def _note(held_out_only: bool, known: bool, frames: int, members: int) -> str:

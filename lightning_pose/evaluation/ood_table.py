@@ -16,6 +16,7 @@ from lightning_pose.io.tables import format_number
 
 COLUMNS = ("figure", "set", "kind", "seed", "frame", "keypoint", "threshold", "statistic", "value", "n")
 LIMITS_PX = (5.0, 10.0)
+OF_ERRORS = ("n", "mean", "median", "p90")  # need no standard deviation
 Row = tuple[str, ...]
 
 
@@ -61,8 +62,10 @@ def _curve_rows(comparison: Comparison) -> Iterator[Row]:
 
 def _summary_rows(comparison: Comparison) -> Iterator[Row]:
     for kind in (*dict.fromkeys(comparison.kinds), ALL):
-        count = paired(comparison.of_kind(kind), comparison.deviation)[0].size
-        for statistic, value in summary(comparison, kind).items():
+        numbers = summary(comparison, kind)
+        pairs = paired(comparison.of_kind(kind), comparison.deviation)[0].size
+        for statistic, value in numbers.items():
+            count = int(numbers["n"]) if statistic in OF_ERRORS else pairs
             yield _row("summary", comparison.name, kind, statistic, value, count)
 
 

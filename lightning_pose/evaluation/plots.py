@@ -9,7 +9,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -109,21 +108,27 @@ def _curve_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Fig
         share_axis.set_ylim(0, 105)
         share_axis.set_ylabel("keypoints left (%)", color=GREY)
         share_axis.tick_params(colors=GREY)
-        axis.set(xscale="log", yscale="log", xlabel=f"threshold on the {SPREAD_LABEL}")
-        axis.set_ylabel(f"mean {ERROR_LABEL}")
-        _plain_ticks(axis.xaxis, axis.yaxis)
+        axis.set(xlabel=f"threshold on the {SPREAD_LABEL}", ylabel=f"mean {ERROR_LABEL}")
         axis.set_zorder(share_axis.get_zorder() + 1)
         axis.patch.set_visible(False)
+    _logarithmic(axes)
     _legend(figure, axes[0])
     return figure
 
 
-def _plain_ticks(*axes: Axis) -> None:
-    """Write the ticks of logarithmic axes as plain numbers: 1, 2, 5, 10, ..."""
+def _logarithmic(axes: list[Axes], both: bool = True) -> None:
+    """Make axes logarithmic, with ticks as plain numbers; a panel without positive numbers says so."""
     for axis in axes:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if not np.isfinite(axis.dataLim.minpos).all():
+            axis.text(0.5, 0.5, "nothing to show", ha="center", color=GREY, transform=axis.transAxes)
+            continue
+        axis.set_xscale("log")
+        if both:
+            axis.set_yscale("log")
+        for direction in (axis.xaxis, axis.yaxis) if both else (axis.xaxis,):
+            direction.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            direction.set_minor_locator(NullLocator())
+            direction.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
@@ -150,10 +155,9 @@ def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> 
             for box in boxes["boxes"]:
                 box.set(facecolor=colors[kind], alpha=0.75, linewidth=0.6)
             axis.plot([], [], color=colors[kind], linewidth=6, alpha=0.75, label=kind)
-        axis.set_xscale("log")
-        _plain_ticks(axis.xaxis)
         axis.set_yticks(range(len(names)), names)
         axis.set_xlabel(f"{ERROR_LABEL}: median, quartiles, 5th to 95th percentile")
+    _logarithmic(axes, both=False)
     axes[0].invert_yaxis()
     _legend(figure, axes[0])
     return figure
@@ -170,9 +174,9 @@ def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
                 np.maximum(spread, 1e-2), np.maximum(errors, 1e-2), s=6, alpha=0.35, linewidths=0,
                 color=colors[kind], label=label, rasterized=errors.size > RASTER_FROM,
             )  # fmt: skip
-        axis.set(xscale="log", yscale="log", xlabel=SPREAD_LABEL, ylabel=ERROR_LABEL)
-        _plain_ticks(axis.xaxis, axis.yaxis)
+        axis.set(xlabel=SPREAD_LABEL, ylabel=ERROR_LABEL)
         axis.legend(loc="upper left", markerscale=2)
+    _logarithmic(axes)
     return figure
 
 

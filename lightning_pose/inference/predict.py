@@ -5,7 +5,6 @@ Keypoints come out in pixels of the image predicted on; decoding runs in float32
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from safetensors.torch import load_file
 from lightning_pose.data.dataset import read_image, resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.geometry.heatmaps import decode
-from lightning_pose.io.model_dir import SPLITS_FILE, WEIGHTS_FILE, read_model_settings
+from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits
 from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import Precision, Settings
@@ -48,6 +47,7 @@ class Predictor:
     def __init__(self, model_dir: Path, overrides: Sequence[str] = ()) -> None:
         self.model_dir = Path(model_dir)
         self.settings = read_model_settings(self.model_dir, overrides)
+        self.splits = read_splits(self.model_dir)
         set_threads()
         self.device = pick_device()
         self.network = _load_network(self.model_dir, self.settings).to(self.device)
@@ -98,8 +98,7 @@ class Predictor:
 
     def _splits(self, image_paths: list[str]) -> list[str]:
         """Return what each image was used for in the training; one that it never saw is a test image."""
-        named = json.loads((self.model_dir / SPLITS_FILE).read_text())
-        return [named.get(path, Split.TEST.value) for path in image_paths]
+        return [self.splits.get(path, Split.TEST.value) for path in image_paths]
 
 
 def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:

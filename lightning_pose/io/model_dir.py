@@ -6,12 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_pose.config import load_config
+from lightning_pose.io.files import read_json
 from lightning_pose.settings import Settings
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, Split, UserError
 
 CONFIG_FILE = "config.yaml"  # the complete settings it was trained with
 WEIGHTS_FILE = "model.safetensors"  # those of the lowest validation error, written last
 SPLITS_FILE = "splits.json"  # what each labelled image was used for
+
+
+def read_splits(model_dir: Path) -> dict[str, str]:
+    """Return what each labelled image was used for in the training: image path to split.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or damaged.
+    """
+    splits = read_json(model_dir / SPLITS_FILE)
+    known = {split.value for split in Split}
+    if not isinstance(splits, dict) or not set(splits.values()) <= known:
+        found = "a damaged file" if (model_dir / SPLITS_FILE).is_file() else "no such file"
+        raise UserError(Problem(str(model_dir / SPLITS_FILE), "the splits of a training", found))
+    return splits
 
 
 def read_model_settings(model_dir: Path, overrides: Sequence[str] = ()) -> Settings:
@@ -22,7 +39,8 @@ def read_model_settings(model_dir: Path, overrides: Sequence[str] = ()) -> Setti
     UserError
         If it is no model's folder.
     """
-    for name in (CONFIG_FILE, SPLITS_FILE):
-        if not (model_dir / name).is_file():
-            raise UserError(Problem(str(model_dir), f"a trained model's folder with {name}", "no such file"))
+    if not (model_dir / CONFIG_FILE).is_file():
+        raise UserError(
+            Problem(str(model_dir), f"a trained model's folder with {CONFIG_FILE}", "no such file")
+        )
     return load_config(model_dir / CONFIG_FILE, overrides, warn=False)

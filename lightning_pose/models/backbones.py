@@ -6,6 +6,7 @@ Input: images, (B, 3, H, W), normalized. Output: one feature map a stage, (B, C_
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 from pathlib import Path
 
@@ -15,8 +16,13 @@ from torch import nn
 from lightning_pose.settings import Weights
 from lightning_pose.types import Problem, UserError
 
+logger = logging.getLogger(__name__)
+
 # Upstream's names for what timm calls otherwise.
 UPSTREAM_NAMES = {"efficientnet_b0": "tf_efficientnet_b0", "efficientnet_b1": "tf_efficientnet_b1"}
+STAGE = re.compile(r"(?:blocks|stages|layers?|s)[._]?(\d+)[._]")
+# ResNets that upstream trained on other data: the same networks, but their first weights are ImageNet's here.
+UPSTREAM_RESNETS = re.compile(r"(resnet(?:18|34|50|101|152))_(?:animal|human|contrastive)")
 PACKAGED = re.compile(r"(?:tf_)?efficientnet_lite([012])")
 
 
@@ -32,6 +38,8 @@ def build_backbone(name: str, weights: Weights) -> nn.Module:
 
     timm_name = timm_name_of(name)
     source = weights_source(name, weights)
+    if UPSTREAM_RESNETS.match(name) and source is not Weights.random:
+        logger.warning("model.backbone: %s starts from %s's ImageNet weights here", name, timm_name)
     if source is Weights.packaged and not PACKAGED.fullmatch(timm_name):
         raise UserError(
             Problem("model.weights", "auto, pretrained or random for this backbone", f"packaged with {name}")
@@ -59,9 +67,9 @@ def timm_name_of(name: str) -> str:
     if PACKAGED.fullmatch(candidate) and not candidate.startswith("tf_"):
         candidate = f"tf_{candidate}"
     if not timm.is_model(candidate):
-        upstream_variant = re.match(r"(resnet\d+)_", candidate)  # resnet50_animal_ap10k and the like
-        if upstream_variant:
-            return upstream_variant.group(1)
+        plain = UPSTREAM_RESNETS.match(candidate)
+        if plain:
+            return plain.group(1)
         nearest = difflib.get_close_matches(candidate, timm.list_models(), n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else ""
         raise UserError(Problem("model.backbone", "a network that timm knows", f"{name}{hint}"))
@@ -86,16 +94,27 @@ def normalization(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def early_stages(model: nn.Module, count: int) -> list[nn.Parameter]:
-    """Return the parameters of the stem and of the first `count` stages."""
-    frozen = []
-    for name, parameter in model.named_parameters():
-        match = re.match(r"(?:blocks|layer|stages)[._]?(\d+)", name)
-        stage = int(match.group(1)) if match else (0 if not name.startswith("layer") else 1)
-        if name.startswith("layer"):
-            stage -= 1
-        if stage < count:
-            frozen.append(parameter)
-    return frozen
+    """Return the parameters of the stem and of the first `count` stages.
+
+    Raises
+    ------
+    UserError
+        If the network's parts do not tell its stages.
+    """
+    if count == 0:
+        return []
+    names = [name for name, _ in model.named_parameters()]
+    numbers = [int(match.group(1)) if (match := STAGE.match(name)) else None for name in names]
+    stem = next((i for i, number in enumerate(numbers) if number is not None), len(numbers))
+    staged = [number for number in numbers[stem:] if number is not None]
+    if not staged or len(staged) < len(numbers) - stem:
+        raise UserError(
+            Problem("model.freeze_stages", "0 for a backbone whose stages are not known", str(count))
+        )
+    first = min(staged)
+    frozen = numbers[:stem] + [number for number in staged if number < first + count]
+    parameters = dict(model.named_parameters())
+    return [parameters[name] for name in names[: len(frozen)]]
 
 
 def _load_packaged(model: nn.Module, timm_name: str) -> None:

@@ -34,7 +34,7 @@ from lightning_pose.models.hardware import pick_device, resolve_precision, set_t
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import Precision, Settings
 from lightning_pose.training.module import PoseModule
-from lightning_pose.types import Labels, Split
+from lightning_pose.types import Labels, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -66,23 +66,28 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     settings : everything; the data folder is ``settings.data.data_dir``.
     labels : all labelled images, to be split here; keypoints in image pixels.
     output_dir : the model folder.
+
+    Raises
+    ------
+    UserError
+        If the network cannot be built, before anything of an earlier training is touched.
     """
     names = labels.keypoint_names
     settings = replace(settings, data=replace(settings.data, keypoint_names=names, num_keypoints=len(names)))
     training = settings.training
     set_threads()
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
+    network = _build_network(settings, len(names))
+    augmentation = parse_augmentation(training.imgaug)
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / WEIGHTS_FILE).unlink(missing_ok=True)
     shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)  # curves of another training
     with write_atomic(output_dir / CONFIG_FILE) as temporary:
         temporary.write_text(to_yaml(settings))
     splits = _write_splits(settings, labels, output_dir)
-    train_loader, val_loader = _loaders(settings, labels, splits)
+    train_loader, val_loader = _loaders(settings, labels, splits, augmentation)
     steps_per_epoch = len(train_loader)
     total_steps = training.max_steps or training.max_epochs * steps_per_epoch
-    network = PoseNetwork(settings.model, len(names), stride=2**settings.data.downsample_factor)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = PoseModule(network, settings.model, training, total_steps, steps_per_epoch)
     best = BestWeights()
     logger.info(
@@ -103,6 +108,26 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     logger.info("best weights: step %d, validation error %.2f px", best.step, best.error)
 
 
+def _build_network(settings: Settings, keypoints: int) -> PoseNetwork:
+    """Build the network and see that it takes such images and gives such heatmaps."""
+    dims, stride = settings.data.image_resize_dims, 2**settings.data.downsample_factor
+    network = PoseNetwork(settings.model, keypoints, stride)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    where = f"model.backbone {settings.model.backbone}"
+    try:
+        with torch.inference_mode():
+            found = tuple(network.eval()(torch.zeros(1, 3, dims.height, dims.width)).shape[-2:])
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        expected = f"a network that takes images of {dims.height}x{dims.width}"
+        raise UserError(Problem(where, expected, reason)) from None
+    wanted = (dims.height // stride, dims.width // stride)
+    if found != wanted:
+        expected = f"heatmaps of {wanted[0]}x{wanted[1]} (data.downsample_factor)"
+        raise UserError(Problem(where, expected, f"{found[0]}x{found[1]}"))
+    return network.train()
+
+
 def _write_splits(settings: Settings, labels: Labels, output_dir: Path) -> list[Split]:
     """Split the rows; training frames that ``train_frames`` leaves out count as test."""
     training = settings.training
@@ -118,7 +143,9 @@ def _write_splits(settings: Settings, labels: Labels, output_dir: Path) -> list[
     return splits
 
 
-def _loaders(settings: Settings, labels: Labels, splits: list[Split]) -> tuple[DataLoader, DataLoader]:
+def _loaders(
+    settings: Settings, labels: Labels, splits: list[Split], augmentation: Augmentation
+) -> tuple[DataLoader, DataLoader]:
     training, dims = settings.training, settings.data.image_resize_dims
     seed = 100_003 * training.rng_seed_data_pt + training.rng_seed_model_pt
 
@@ -127,15 +154,17 @@ def _loaders(settings: Settings, labels: Labels, splits: list[Split]) -> tuple[D
         data_dir = Path(settings.data.data_dir)
         return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, seed)
 
-    train = dataset(Split.TRAIN, parse_augmentation(training.imgaug))
+    train = dataset(Split.TRAIN, augmentation)
     validation = dataset(Split.VALIDATION, None)
     workers: dict[str, Any] = {
         "num_workers": training.num_workers,
         "persistent_workers": training.num_workers > 0,
     }
     sampler = EpochSampler(len(train), seed)
+    size = training.train_batch_size
+    alone = len(train) > size and len(train) % size == 1  # batch norm learns nothing from one image
     return (
-        DataLoader(train, batch_size=training.train_batch_size, sampler=sampler, **workers),
+        DataLoader(train, batch_size=size, sampler=sampler, drop_last=alone, **workers),
         DataLoader(validation, batch_size=training.val_batch_size, **workers),
     )
 
@@ -149,6 +178,7 @@ def _trainer(
     logger.info("device %s, precision %s, %d threads", device, precision.value, torch.get_num_threads())
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")  # batch norm
     warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     callbacks: list[Callback] = [best]

@@ -7,12 +7,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from lightning_pose.data.check import check_dataset
+from lightning_pose.data.check import check_dataset, check_training_settings
 from lightning_pose.inference.run import crops_for, predict
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels
 from lightning_pose.settings import Settings
-from lightning_pose.settings_checks import unsupported
 from lightning_pose.types import UserError
 
 logger = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ def train(
         for path in with_sibling(labels_path(settings))
         if path.is_file() or path == labels_path(settings)
     ]
-    problems = unsupported(settings, config_name)
+    problems = check_training_settings(settings, config_name)
     problems += check_dataset(Path(data.data_dir), csv_files, data.keypoint_names)
     if problems:
         raise UserError(problems)

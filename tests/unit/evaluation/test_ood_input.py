@@ -58,6 +58,7 @@ def test_frame_numbers_of_a_video_match_as_text() -> None:
             predictions([*FRAMES, "c/1.jpg"], NAMES, np.zeros((4, 2, 2)), [*SPLITS, "test"]),
             "a row for c/1.jpg too",
         ),
+        (predictions([*FRAMES[:2], FRAMES[0], FRAMES[2]], NAMES, np.zeros((4, 2, 2)), None), "a/1.jpg again"),
         (predictions(names=["beak", "foot"]), r"p.csv, header: expected keypoints \['beak', 'tail'\]"),
         (predictions(names=["beak"], keypoints_px=LABELLED_PX[:, :1]), r"found \['beak'\]"),
         (predictions(names=["beak", "tail", "foot"], keypoints_px=np.zeros((3, 3, 2))), "foot"),
@@ -149,3 +150,19 @@ def test_of_kind_takes_all_members_of_it() -> None:
     errors = np.arange(3.0).reshape(3, 1, 1)
     own = Comparison("OOD", ["a"], ["k"], ["x", "y", "x"], ["0", "0", "1"], errors, np.zeros((1, 1)))
     assert own.of_kind("x").ravel().tolist() == [0, 2]
+
+
+def test_keypoints_come_in_the_order_wanted(tmp_path) -> None:
+    write_labels(labels(names=NAMES[::-1], keypoints_px=LABELLED_PX[:, ::-1]), tmp_path / "labels.csv")
+    write_predictions(predictions(keypoints_px=LABELLED_PX + [3.0, 4.0]), tmp_path / "p.csv")
+    member = MemberFiles("single", "0", tmp_path / "p.csv", tmp_path / "p.csv")
+    own = compare("OOD", tmp_path / "labels.csv", [member], False, NAMES)
+    assert own.keypoint_names == NAMES
+    np.testing.assert_allclose(own.errors, 5.0)
+    with pytest.raises(UserError, match=r"labels\.csv, header: expected keypoints \['beak', 'wing'\]"):
+        compare("OOD", tmp_path / "labels.csv", [member], False, ["beak", "wing"])
+
+
+def test_no_kind_may_be_named_like_all_together(run) -> None:
+    with pytest.raises(UserError, match="a name other than all"):
+        run([("all", 0.0, SPLITS)])

@@ -87,3 +87,20 @@ def test_lines_are_vectors_and_the_callers_style_is_left_alone(pair, tmp_path) -
 def test_four_pages_from_any_numbers(comparison, tmp_path, ind, ood) -> None:
     draw_ood_plots([comparison("InD", **ind), comparison("OOD", **ood)], tmp_path / "plots.pdf")
     assert page_count(tmp_path / "plots.pdf") == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"kinds": ["single"]}, {"known": 0.0}, {"frames": 0}],
+    ids=["one member", "all NaN", "no frame"],
+)
+def test_four_pages_where_nothing_can_be_drawn(comparison, tmp_path, options) -> None:
+    draw_ood_plots([comparison("InD", **options), comparison("OOD", **options)], tmp_path / "plots.pdf")
+    assert page_count(tmp_path / "plots.pdf") == 4
+
+
+def test_four_pages_where_the_members_agree_and_are_right(comparison, tmp_path) -> None:
+    perfect = comparison()
+    perfect.errors[:], perfect.deviation[:] = 0.0, 0.0
+    draw_ood_plots([perfect], tmp_path / "plots.pdf")
+    assert page_count(tmp_path / "plots.pdf") == 4

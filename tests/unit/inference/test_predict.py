@@ -162,7 +162,7 @@ def copied(trained, tmp_path):
     ("name", "message"),
     [
         ("config.yaml", "a trained model's folder with config.yaml"),
-        ("splits.json", "a trained model's folder with splits.json"),
+        ("splits.json", r"splits\.json: expected the splits of a training, found no such file"),
         (
             "model.safetensors",
             r"model\.safetensors: expected trained weights \(the training has not",
@@ -172,6 +172,13 @@ def copied(trained, tmp_path):
 def test_a_file_that_is_missing_is_named(copied, name, message) -> None:
     (copied / name).unlink()
     with pytest.raises(UserError, match=message):
+        Predictor(copied)
+
+
+@pytest.mark.parametrize("content", ['{"a": ', "[1]", '{"a.png": "holiday"}'])
+def test_damaged_splits(copied, content) -> None:
+    (copied / "splits.json").write_text(content)
+    with pytest.raises(UserError, match=r"splits\.json: .*damaged"):
         Predictor(copied)
 
 

@@ -278,6 +278,16 @@ def test_a_csv_with_other_keypoints(refused, detector, tmp_path, names) -> None:
     refused(message, "predict", detector, tmp_path / "other.csv")
 
 
+def test_one_output_for_the_many_files_of_a_detector(refused, detector, tmp_path) -> None:
+    options = ("--output", tmp_path / "out.csv", "--detector_mode")
+    refused("--output: expected none with --detector_mode", "predict", detector, "labels.csv", *options)
+
+
+@pytest.mark.parametrize("override", ["training.test_batch=3", "training.test_batch_size=0"])
+def test_overrides_of_a_prediction_are_checked(refused, detector, override) -> None:
+    refused("training.test_batch", "predict", detector, "labels.csv", "--overrides", override)
+
+
 def test_one_output_for_two_inputs(refused, detector, tmp_path) -> None:
     options = ("--output", tmp_path / "out.csv")
     refused("--output: expected one input, found 2", "predict", detector, "a.csv", "b.csv", *options)
@@ -292,6 +302,26 @@ def test_one_output_for_two_inputs(refused, detector, tmp_path) -> None:
         ("training.max_step=3", r"training\.max_step: .*did you mean max_steps"),
         ("training.max_steps=0", r"training\.max_steps: expected at least 1"),
         ("model.model_type=regression", r"model\.model_type: expected heatmap"),
+        ("training.imgaug=dcl", r"training\.imgaug: expected one of .*found dcl"),
+        (
+            "training.imgaug={rotation:x}",
+            r"training\.imgaug\.rotation: expected a number from 0 to 180, found x",
+        ),
+        ("training.imgaug={scale:0}", r"training\.imgaug\.scale: expected a number from 1 to 4, found 0"),
+        ("training.num_gpus=2", r"training\.num_gpus: expected at most 1"),
+        ("training.rng_seed_model_pt=-1", r"training\.rng_seed_model_pt: expected at least 0"),
+        ("training.optimizer_params.weight_decay=-1", r"weight_decay: expected at least 0, found -1"),
+        ("model.heatmap_sigma=1e-3", r"model\.heatmap_sigma: expected 0\.3 to 20"),
+        ("model.backbone=resnet81", r"model\.backbone: .*did you mean resnet"),
+        ("model.weights=packaged", r"model\.weights: expected auto, pretrained or random"),
+        (
+            "model.backbone=vit_tiny_patch16_224",
+            r"vit_tiny_patch16_224: expected a network that takes images of",
+        ),
+        (
+            "model.backbone=convnext_atto data.downsample_factor=1",
+            r"expected heatmaps of 32x32 .*found 16x16",
+        ),
     ],
 )
 def test_a_training_that_cannot_work(refused, trained, tmp_path, overrides, message) -> None:

@@ -160,3 +160,29 @@ def test_the_stem_freezes_with_the_first_stage_and_nothing_by_default(name, firs
     assert frozen(1) == expected
     assert frozen(1) < frozen(2) < frozen(3) <= set(names.values())
     assert frozen(100) == set(names.values())
+
+
+@pytest.mark.parametrize("name", ["regnetx_002", "convnext_atto", "mobilenetv3_small_050"])
+def test_one_frozen_stage_leaves_others_to_learn(name) -> None:
+    model = build_backbone(name, Weights.random)
+    one, two = len(early_stages(model, 1)), len(early_stages(model, 2))
+    assert 0 < one < two < len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("name", ["densenet121", "hrnet_w18_small"])
+def test_stages_that_are_not_known_are_not_guessed(name) -> None:
+    model = build_backbone(name, Weights.random)
+    assert early_stages(model, 0) == []
+    with pytest.raises(UserError, match=r"model\.freeze_stages: expected 0"):
+        early_stages(model, 1)
+
+
+def test_a_resnet_that_upstream_trained_elsewhere_is_named(monkeypatch, caplog) -> None:
+    import timm
+
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, **options: create(name, features_only=True))
+    build_backbone("resnet18_animal_ap10k", Weights.pretrained)
+    assert "resnet18_animal_ap10k starts from resnet18's ImageNet weights" in caplog.text
+    with pytest.raises(UserError, match="did you mean resnet"):
+        build_backbone("resnet51_animal_ap10k", Weights.pretrained)

@@ -143,8 +143,8 @@ def test_the_last_steps_are_validated_too(train, caplog) -> None:
     assert list(logged_errors(caplog)) == [4, 5]
 
 
-@pytest.mark.parametrize(("min_epochs", "steps"), [(1, 4), (3, 6)])
-def test_training_stops_early_once_validation_stalls(train, caplog, min_epochs, steps) -> None:
+@pytest.mark.parametrize("min_epochs", [1, 12])
+def test_training_stops_early_once_validation_stalls(train, caplog, min_epochs) -> None:
     caplog.set_level(logging.INFO)
     train(
         model={"freeze_batch_norm": True, "freeze_stages": 100},
@@ -155,7 +155,9 @@ def test_training_stops_early_once_validation_stalls(train, caplog, min_epochs, 
         min_epochs=min_epochs,
         max_epochs=20,
     )
-    assert max(logged_errors(caplog)) == steps
+    errors = list(logged_errors(caplog).values())
+    stalls = [epoch for epoch in range(1, len(errors)) if errors[epoch] >= min(errors[:epoch])]
+    assert len(errors) == max(stalls[0] + 1, min_epochs) < 20  # one validation an epoch
 
 
 @pytest.mark.parametrize("unfreezing", [{"unfreezing_epoch": 2}, {"unfreezing_step": 4}])
