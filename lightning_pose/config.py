@@ -81,10 +81,13 @@ def load_config(
     if kind is not None:
         _apply_kind(raw, kind, str(path))
     _apply_overrides(raw, overrides)
+    of_hydra = raw.pop("hydra", None)  # its references are for hydra alone to resolve
     try:
         container: Any = OmegaConf.to_container(raw, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(Problem(str(path), "resolvable ${...} references", _first_line(error))) from None
+    if of_hydra is not None:
+        container["hydra"] = {}
     return _build(container, str(path), warn)
 
 

@@ -39,14 +39,21 @@ def planned(folder: Path, package: Path | None = None) -> dict[str, int]:
     return jobs
 
 
+def lay_out(folder: Path, dataset: str, config: str) -> None:
+    """Put the workflow and the config of one data set into a folder."""
+    shutil.copy(ROOT / "Snakefile", folder)
+    for part in ("workflow", "envs"):
+        shutil.copytree(ROOT / part, folder / part)
+    shutil.copy(ROOT / "profiles", folder, follow_symlinks=False)
+    (folder / "config").mkdir()
+    (folder / "config" / f"{dataset}.yaml").write_text(config)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny DAG has run."""
     folder = tmp_path_factory.mktemp("dag")
-    shutil.copy(ROOT / "Snakefile", folder)
-    shutil.copytree(ROOT / "workflow", folder / "workflow")
-    (folder / "config").mkdir()
-    shutil.copy(ROOT / "tests" / "fixtures" / "tiny.yaml", folder / "config")
+    lay_out(folder, "tiny", (ROOT / "tests" / "fixtures" / "tiny.yaml").read_text())
     done = snakemake(folder, TARGET)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return folder

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import lightning_pose
-from tests.integration.conftest import TARGET, planned, snakemake
+from tests.integration.conftest import TARGET, lay_out, planned, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -151,6 +152,26 @@ def test_source_code_of_a_step(
     assert planned(project, package) == expected
 
 
+def test_labels_of_another_tool_are_converted_anew(tmp_path: Path) -> None:
+    images = tmp_path / "dlc" / "labeled-data" / "session"
+    images.mkdir(parents=True)
+    rows = ["scorer,me,me", "bodyparts,nose,nose", "coords,x,y"]
+    for name in ("img01.png", "img02.png", "img03.png"):
+        Image.new("RGB", (40, 30)).save(images / name)
+        rows.append(f"labeled-data/session/{name},5,6")
+    labels = images / "CollectedData_me.csv"
+    labels.write_text("\n".join(rows) + "\n")
+    source = "{source: dlc, project_dir: dlc, ood_start: 2}"
+    lay_out(tmp_path, "mouse", f"data: {{data_dir: data}}\nworkflow: {{data: {source}}}\n")
+    target = "results/mouse/data/prepared.txt"
+    assert snakemake(tmp_path, target).returncode == 0
+    assert "Nothing to be done" in snakemake(tmp_path, target, "--dry-run").stdout
+    replace_text(labels, "5,6", "7,6")
+    done = snakemake(tmp_path, target)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data" / "CollectedData.csv").read_text().splitlines()[3].endswith("7,6")
+
+
 def test_mending_a_crop_redoes_that_one_and_settles(project: Path) -> None:
     crop = first_crop(project)
     whole = crop.read_bytes()
@@ -161,6 +182,13 @@ def test_mending_a_crop_redoes_that_one_and_settles(project: Path) -> None:
     assert "cropped 1 of 6 frames, 5 unchanged" in log
     assert crop.read_bytes() == whole
     assert planned(project) == {}
+
+
+def test_the_default_profile_is_used_without_asking(project: Path) -> None:
+    done = snakemake(project, TARGET, "--dry-run")
+    assert "Using workflow specific profile profiles/default" in done.stdout + done.stderr
+    profile = (project / "profiles" / "default" / "config.yaml").read_text()
+    assert profile == (project / "workflow" / "profiles" / "default" / "config.yaml").read_text()
 
 
 def test_dataset_without_config_names_those_there_are(project: Path) -> None:

@@ -80,6 +80,104 @@ callbacks: {anneal_weight: {final_val: 1.0}}
     assert "data.mirrored_column_matches" in caplog.text
 
 
+# The keys of upstream's own template (2.4), whose user fills in the nulls, with values of ours.
+UPSTREAM_TEMPLATE = """
+data:
+  image_orig_dims: {height: null, width: null}
+  image_resize_dims: {height: null, width: null}
+  data_dir: null
+  video_dir: null
+  csv_file: CollectedData.csv
+  downsample_factor: 2
+  num_keypoints: null
+  keypoint_names: null
+  mirrored_column_matches: null
+  columns_for_singleview_pca: null
+training:
+  imgaug: dlc
+  train_batch_size: 8
+  val_batch_size: 8
+  test_batch_size: 8
+  train_prob: 0.9
+  val_prob: 0.05
+  train_frames: 1
+  num_gpus: 1
+  num_workers: 4
+  early_stop_patience: 3
+  unfreezing_epoch: 20
+  min_epochs: 300
+  max_epochs: 300
+  ckpt_every_n_epochs: null
+  log_every_n_steps: 10
+  check_val_every_n_epoch: 5
+  gpu_id: 0
+  rng_seed_data_pt: 0
+  rng_seed_model_pt: 0
+  optimizer: Adam
+  optimizer_params: {learning_rate: 1e-3}
+  lr_scheduler: multisteplr
+  lr_scheduler_params: {multisteplr: {milestones: [150, 200, 250], gamma: 0.5}}
+  uniform_heatmaps_for_nan_keypoints: true
+  accumulate_grad_batches: 1
+model:
+  losses_to_use: []
+  backbone: resnet50_animal_ap10k
+  model_type: heatmap
+  heatmap_loss_type: mse
+  model_name: test
+  checkpoint: null
+dali:
+  general: {seed: 1}
+  base: {train: {sequence_length: 32}, predict: {sequence_length: 96}}
+  context: {train: {batch_size: 16}, predict: {sequence_length: 96}}
+losses:
+  pca_multiview: {log_weight: 5.0, components_to_keep: 3, epsilon: null}
+  pca_singleview: {log_weight: 5.0, components_to_keep: 0.99, epsilon: null}
+  temporal: {log_weight: 5.0, epsilon: 20.0, prob_threshold: 0.05}
+eval:
+  hydra_paths: [" "]
+  predict_vids_after_training: true
+  save_vids_after_training: false
+  fiftyone: {dataset_name: test, launch_app_from_script: false, port: 5151}
+  test_videos_directory: null
+  saved_vid_preds_dir: null
+  confidence_thresh_for_vid: 0.9
+  colormap: cool
+  video_file_to_plot: null
+  pred_csv_files_to_plot: [" "]
+callbacks:
+  anneal_weight: {attr_name: total_unsupervised_importance, init_val: 0.0, freeze_until_epoch: 0}
+hydra:
+  run: {dir: "outputs/${now:%Y-%m-%d}"}
+  sweep: {dir: "multirun/${now:%Y-%m-%d}", subdir: "${hydra.job.num}"}
+"""
+
+
+def test_upstreams_template_loads_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = load_config(write(tmp_path / "config.yaml", UPSTREAM_TEMPLATE))
+    assert settings.training.optimizer_params.learning_rate == 1e-3
+    assert settings.training.unfreezing_epoch == 20
+    assert settings.data.image_resize_dims.height == 256
+    assert "data.image_resize_dims.height = 256" in caplog.text
+
+
+def test_budgets_in_steps_as_upstream_writes_them(tmp_path: Path) -> None:
+    text = """
+training: {min_steps: 100, max_steps: 200, unfreezing_step: 50, val_check_interval: 20,
+  lr_scheduler_params: {multisteplr: {milestone_steps: [100, 150]}}}
+"""
+    training = load_config(write(tmp_path / "config.yaml", text)).training
+    assert training.lr_scheduler_params.multisteplr.milestone_steps == [100, 150]
+    assert (training.unfreezing_step, training.val_check_interval) == (50, 20)
+
+
+def test_several_views_are_refused_by_name(tmp_path: Path) -> None:
+    text = "data: {csv_file: [a.csv, b.csv], view_names: [a, b]}\nmodel: {model_type: heatmap_multiview}"
+    with pytest.raises(UserError, match="several views") as caught:
+        load_config(write(tmp_path / "config.yaml", text))
+    assert "one of heatmap, regression, heatmap_mhcrnn" in str(caught.value)
+
+
 @pytest.mark.parametrize("override", ["training.max_steps", "=3", "~training.max_steps"])
 def test_bad_overrides_are_named(override: str) -> None:
     with pytest.raises(UserError, match="--overrides"):

@@ -16,6 +16,10 @@ from lightning_pose.types import UserError
 
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
 REAL_CORES = usable_cores()
+try:
+    CORES = workflow.cores or REAL_CORES  # as --cores says
+except WorkflowError:  # nothing is run, as for a report
+    CORES = REAL_CORES
 TRAINING_CORES, CROPPING_CORES = 4, 8
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = ("lightning_pose.config", "lightning_pose.settings")
@@ -175,11 +179,7 @@ def share_of(cores):
     number.
     """
     used = min(cores, REAL_CORES)
-    return (
-        max(1, math.ceil((workflow.cores or 1) * used / REAL_CORES))
-        if (workflow.cores or 1) > REAL_CORES
-        else used
-    )
+    return max(1, math.ceil(CORES * used / REAL_CORES)) if CORES > REAL_CORES else used
 
 
 class CropState(str):

@@ -13,7 +13,7 @@ checkpoint prepare_data:
         "results/{dataset}/benchmarks/prepare_data.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: workflow.cores or 1
+    threads: CORES
     params:
         command=prepare_command,
         code=prepare_code,
