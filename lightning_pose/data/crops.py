@@ -23,7 +23,7 @@ from lightning_pose.data.context import context_paths
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
-from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
+from lightning_pose.io.crop_manifest import MANIFEST, next_generation, read_manifest
 from lightning_pose.io.files import sha256, write_atomic, write_json
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import job_cores
@@ -102,6 +102,7 @@ def crop_labeled_images(
     _check_paths(labels, labels_csv, data_dir, images_dir)
     xywh_px = _matching_boxes(labels, labels_csv, bbox_csv)
     manifest_path = output_csv.parent / MANIFEST
+    generation = next_generation(manifest_path)
     old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
     known = old["crops"] if old["crop_size"] == list(crop_hw) else {}
     tasks = [
@@ -120,10 +121,8 @@ def crop_labeled_images(
     write_labels(replace(labels, image_paths=names, keypoints_px=keypoints_crop_px), output_csv)
     entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
     relative = os.path.relpath(images_dir, output_csv.parent)
-    write_json(
-        {"crop_size": list(crop_hw), "images_dir": relative, "source": labels_csv.name, "crops": entries},
-        manifest_path,
-    )
+    content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
+    write_json({**content, "generation": generation, "crops": entries}, manifest_path)
     cropped = sum(result.fresh for result in results)
     logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
     return CropSummary(cropped, len(tasks))

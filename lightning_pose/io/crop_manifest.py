@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 MANIFEST = "crops.json"
+FIRST_GENERATION = "1"
 
 
 def read_manifest(path: str | Path) -> dict[str, Any] | None:
@@ -42,3 +44,20 @@ def damaged_crops(path: str | Path) -> list[str]:
             if not file.is_file() or file.stat().st_size != size:
                 damaged.append(str(file))
     return damaged
+
+
+def next_generation(path: str | Path) -> str:
+    """Return the name of the generation of crops that cropping now would leave.
+
+    While all is well, that is the generation there is. Where crops or their manifest are damaged it is
+    another, so that whoever recorded the name of the last run sees that something has to be mended; and that
+    one it is once the crops are mended.
+    """
+    path = Path(path)
+    damaged = damaged_crops(path)
+    manifest = read_manifest(path)
+    own = FIRST_GENERATION if manifest is None else str(manifest.get("generation", FIRST_GENERATION))
+    if not damaged:
+        return own
+    content = path.read_text(errors="replace") if manifest is None else ""
+    return hashlib.sha256("\n".join([own, content, *sorted(damaged)]).encode()).hexdigest()[:12]

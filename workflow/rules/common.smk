@@ -8,7 +8,7 @@ sys.path.insert(0, workflow.basedir)
 
 from lightning_pose.config import load_config
 from lightning_pose.fingerprint import fingerprint
-from lightning_pose.io.crop_manifest import damaged_crops
+from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import DataSource
@@ -182,20 +182,6 @@ def share_of(cores):
     return max(1, math.ceil(CORES * used / REAL_CORES)) if CORES > REAL_CORES else used
 
 
-class CropState(str):
-    """Cropped files that are damaged, looked at again whenever it is recorded.
-
-    Snakemake records params when a job ends and compares them when it plans: after the crops were mended
-    the record says that nothing is damaged, whatever was when the job was planned.
-    """
-
-    def __new__(cls, manifest):
-        return super().__new__(cls, manifest)
-
-    def __repr__(self):
-        return f"damaged: {damaged_crops(str(self))}"
-
-
 # OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores.
 shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=PASSIVE; ")
 
@@ -223,6 +209,12 @@ def ind_crops(wildcards):
 
 def ind_manifest(wildcards):
     return f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}/{ind_csv(wildcards)}/crops.json"
+
+
+def crop_generation(wildcards):
+    """What crops there will be: changes when one of them is missing or damaged."""
+    folder = f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}"
+    return next_generation(f"{folder}/{wildcards.csv}/crops.json")
 
 
 def crop_size(wildcards):

@@ -48,9 +48,7 @@ rule crop_images:
         data_dir=data_dir,
         folder=subpath(output.manifest, ancestor=2),
         size=crop_size,
-        state=lambda w: CropState(
-            f"results/{w.dataset}/crop_{w.seed}_{w.ratio}/{w.csv}/crops.json"
-        ),
+        generation=crop_generation,
         code=fingerprint("lightning_pose.cli.crop", *SETTINGS_CODE),
     shell:
         "litpose crop"
