@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
+from torch import nn
 
 from lightning_pose.machine import job_cores
 from lightning_pose.settings import Precision
@@ -32,3 +36,25 @@ def resolve_precision(setting: Precision, device: torch.device) -> Precision:
 def _cpu_has_bf16() -> bool:
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+
+
+def train_depthwise_in_float32(model: nn.Module) -> None:
+    """Run the depthwise convolutions of a model in float32 while they are trained on a CPU under autocast.
+
+    The CPU's bfloat16 kernels for their gradients take 4 to 14 times as long as those for float32 (oneDNN,
+    AMX; `benchmarks/training_step.py`), which is most of the time of a step.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            forward = partial(_in_float32_with_gradient, module, module.forward)
+            module.forward = forward  # type: ignore[method-assign]
+
+
+def _in_float32_with_gradient(
+    module: nn.Conv2d, forward: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor
+) -> torch.Tensor:
+    learns = torch.is_grad_enabled() and (images.requires_grad or module.weight.requires_grad)
+    if not learns or images.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return forward(images)
+    with torch.autocast("cpu", enabled=False):
+        return forward(images.float())

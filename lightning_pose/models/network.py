@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightning_pose.models.backbones import build_backbone, early_stages, normalization, weights_source
+from lightning_pose.models.hardware import train_depthwise_in_float32
 from lightning_pose.settings import ModelSettings, Weights
 
 
@@ -78,6 +79,7 @@ class PoseNetwork(nn.Module):
         random = weights_source(settings.backbone, settings.weights) is Weights.random
         freeze = settings.freeze_batch_norm
         self.freezes_batch_norm = not random if freeze is None else freeze
+        train_depthwise_in_float32(self)
         for parameter in early_stages(self.backbone, settings.freeze_stages):
             parameter.requires_grad_(False)
 

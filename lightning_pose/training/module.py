@@ -91,7 +91,7 @@ class PoseModule(pl.LightningModule):
         ]
         groups = [group for group in groups if group["params"]]
         build = torch.optim.Adam if self.training_settings.optimizer is Optimizer.Adam else torch.optim.AdamW
-        optimizer = build(groups, lr=rate, weight_decay=params.weight_decay)
+        optimizer = build(groups, lr=rate, weight_decay=params.weight_decay, fused=True)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -182,8 +182,9 @@ def share_of(cores):
     return max(1, math.ceil(CORES * used / REAL_CORES)) if CORES > REAL_CORES else used
 
 
-# OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores.
-shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=PASSIVE; ")
+# OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores. Threads wait
+# without spinning, but for a moment: see docs/design.md.
+shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=5000; ")
 
 
 def ind_csv(wildcards):

@@ -4,9 +4,15 @@ import os
 
 import pytest
 import torch
+from torch import nn
 
 from lightning_pose.models import hardware
-from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
+from lightning_pose.models.hardware import (
+    pick_device,
+    resolve_precision,
+    set_threads,
+    train_depthwise_in_float32,
+)
 from lightning_pose.settings import Precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -60,3 +66,21 @@ def test_avx512_or_amx_has_the_units(monkeypatch, avx512, amx, expected) -> None
 def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there, expected) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     assert pick_device().type == expected
+
+
+def test_depthwise_convolutions_are_trained_in_float32_and_predict_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), depthwise)
+    train_depthwise_in_float32(model)
+    images = torch.randn(2, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = model(images)
+        with torch.no_grad():
+            predicted = model(images)
+    assert (trained.dtype, predicted.dtype) == (torch.float32, torch.bfloat16)
+    torch.testing.assert_close(trained, predicted.float(), atol=0.02, rtol=0.02)
+    trained.sum().backward()
+    assert depthwise.weight.grad.dtype == torch.float32
+    assert model(images).dtype == torch.float32
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
