@@ -41,8 +41,8 @@ def _cpu_has_bf16() -> bool:
 def train_depthwise_in_float32(model: nn.Module) -> None:
     """Run the depthwise convolutions of a model in float32 while they are trained on a CPU under autocast.
 
-    The CPU's bfloat16 kernels for their gradients take 4 to 14 times as long as those for float32 (oneDNN,
-    AMX; `benchmarks/training_step.py`), which is most of the time of a step.
+    The CPU's bfloat16 kernels for their gradients take 4 to 14 times as long as those for float32
+    (oneDNN on AVX-512 BF16; `benchmarks/training_step.py`), which is most of the time of a step.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
