@@ -26,12 +26,9 @@ logger = logging.getLogger(__name__)
 
 # Keys of upstream Lightning Pose that mean nothing here.
 WITHOUT_EFFECT = (
-    "callbacks", "dali", "hydra", "losses",
+    "callbacks", "dali", "eval", "hydra", "losses", "data.video_dir", "model.model_name",
     "data.image_orig_dims", "data.mirrored_column_matches", "data.columns_for_singleview_pca",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
-    "eval.hydra_paths", "eval.predict_vids_after_training", "eval.save_vids_after_training",
-    "eval.fiftyone", "eval.test_videos_directory", "eval.saved_vid_preds_dir", "eval.colormap",
-    "eval.video_file_to_plot", "eval.pred_csv_files_to_plot", "eval.predict_vids_after_training_file",
     "model.checkpoint", "model.backbone_pretrained", "model.backbone_checkpoint", "model.head",
     "model.do_context", "model.resnet_version", "model.image_size",
     "training.accumulate_grad_batches", "training.ckpt_every_n_epochs", "training.gpu_id",

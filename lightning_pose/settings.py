@@ -79,7 +79,6 @@ class DataSettings:
 
     image_resize_dims: ImageDims = field(default_factory=ImageDims)  # of the network's input
     data_dir: str = "data"  # folder that image paths are relative to
-    video_dir: str | None = None  # folder of the videos
     csv_file: str = "CollectedData.csv"  # labels; a name in data_dir, or a path
     num_keypoints: int | None = None  # null = as many as the labels have
     keypoint_names: list[str] | None = None  # null = those of the labels
@@ -124,7 +123,7 @@ class ScheduleParams:
 class TrainingSettings:
     """How to train."""
 
-    imgaug: Any = "dlc"  # a pipeline's name, or {pipeline: name, rotation: degrees, ...}
+    imgaug: Any = "dlc"  # a pipeline, or {pipeline: name, rotation: degrees, ...}; flips swap left and right
     train_batch_size: int = 16  # images a step
     val_batch_size: int = 32  # images at a time in validation
     test_batch_size: int = 32  # images at a time in prediction
@@ -162,18 +161,10 @@ class ModelSettings:
     model_type: ModelType = ModelType.heatmap  # what the head predicts; heatmap alone can be trained
     heatmap_loss_type: HeatmapLoss = HeatmapLoss.mse  # distance of predicted and target heatmaps
     losses_to_use: list[str] | None = None  # unsupervised losses; none can be trained with
-    model_name: str = "model"  # a name of the user's own
     freeze_stages: int = 0  # how many of the backbone's first stages keep their first weights
     freeze_batch_norm: bool | None = None  # null: yes, unless the weights are random
     head_channels: int = 64  # width of the head
     heatmap_sigma: float = 1.25  # of the target Gaussian, in heatmap cells
-
-
-@dataclass
-class EvalSettings:
-    """What happens after training, and how results are drawn."""
-
-    confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn
 
 
 @dataclass
@@ -221,5 +212,4 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
-    eval: EvalSettings = field(default_factory=EvalSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Check."""
     from lightning_pose.config import find_config, load_config
-    from lightning_pose.data.check import check_dataset, check_training_settings
+    from lightning_pose.data.check import check_dataset
+    from lightning_pose.data.check_settings import check_training_settings
     from lightning_pose.io.labels import read_labels
     from lightning_pose.types import UserError
 

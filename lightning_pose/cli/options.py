@@ -12,5 +12,5 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="KEY=VALUE",
-        help="settings over those of the config file, such as training.max_epochs=100 (hydra's grammar)",
+        help="settings over those of the config file, such as training.max_steps=100 (hydra's grammar)",
     )

@@ -6,6 +6,7 @@ caller seeds per sample, so that the number of workers changes nothing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -44,6 +45,9 @@ class Augmentation:
     cutout: float = 0.0
 
 
+SIDE_WORD = re.compile("left|right", re.IGNORECASE)
+SIDE_LETTER = re.compile(r"(?<![^_\-. ])[LRlr](?![^_\-. ])")
+OTHER_SIDE = {"left": "right", "right": "left", "L": "R", "R": "L", "l": "r", "r": "l"}
 SHARE = (0, 1)
 LIMITS = {
     "rotation": (0, 180), "scale": (1, 4), "shift": SHARE, "flip_horizontal": SHARE, "flip_vertical": SHARE,
@@ -88,13 +92,31 @@ def parse_augmentation(setting: Any) -> Augmentation:
 
 
 def mirror_order(keypoint_names: list[str]) -> np.ndarray:
-    """Return, for each keypoint, the index of the keypoint it becomes in a mirror (left is right)."""
+    """Return, for each keypoint, the index of the keypoint it becomes in a mirror, where left is right.
+
+    Sides are told by the words left and right in any case, anywhere in the name, or by L and R (or l and r)
+    set off by ``_``, ``-``, ``.`` or a space: ``eye_left``, ``RightEar``, ``paw_L``, ``l-wing``.
+    """
     index = {name: i for i, name in enumerate(keypoint_names)}
-    partners = []
-    for i, name in enumerate(keypoint_names):
-        marked = name.replace("left", "\0").replace("right", "left").replace("\0", "right")
-        partners.append(index.get(marked, i))
-    return np.array(partners)
+    return np.array([index.get(_mirrored(name), i) for i, name in enumerate(keypoint_names)])
+
+
+def without_partner(keypoint_names: list[str]) -> list[str]:
+    """Return the keypoints that are named for a side whose other side has no keypoint."""
+    return [
+        name for name in keypoint_names if (other := _mirrored(name)) != name and other not in keypoint_names
+    ]
+
+
+def _mirrored(name: str) -> str:
+    swapped = SIDE_WORD.sub(lambda match: _in_case_of(match[0], OTHER_SIDE[match[0].lower()]), name)
+    return swapped if swapped != name else SIDE_LETTER.sub(lambda match: OTHER_SIDE[match[0]], name)
+
+
+def _in_case_of(model: str, word: str) -> str:
+    if model.isupper():
+        return word.upper()
+    return word.capitalize() if model[0].isupper() else word
 
 
 def augment(

@@ -9,28 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.data.augmentation import parse_augmentation
 from lightning_pose.io.crop_manifest import crops_dir
-from lightning_pose.io.images import image_size
+from lightning_pose.io.images import ENDINGS, TAIL_BYTES, image_size
 from lightning_pose.io.labels import read_labels
-from lightning_pose.settings import Settings
-from lightning_pose.settings_checks import unsupported
 from lightning_pose.types import Labels, Problem, UserError
 
 OUTSIDE_SHARE = 0.1  # a label may lie this share of the image's size outside it
-# by the first bytes of the file, since names lie
-ENDINGS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}
-TAIL_BYTES = 4096
-
-
-def check_training_settings(settings: Settings, where: str) -> list[Problem]:
-    """Return what of loaded settings cannot be trained with; `where` is the config file, for messages."""
-    problems = unsupported(settings, where)
-    try:
-        parse_augmentation(settings.training.imgaug)
-    except UserError as error:
-        problems += [replace(problem, where=f"{where}: {problem.where}") for problem in error.problems]
-    return problems
 
 
 def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[str] | None) -> list[Problem]:
@@ -52,6 +36,7 @@ def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[st
         return [Problem("data.data_dir", "a folder", f"{data_dir}, which is none")]
     problems: list[Problem] = []
     expected, source = keypoint_names, "the config's keypoint_names"
+    first: dict[str, str] = {}
     for csv_file in csv_files:
         try:
             labels = read_labels(csv_file)
@@ -62,7 +47,7 @@ def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[st
             expected, source = labels.keypoint_names, str(csv_file)
         elif labels.keypoint_names != expected:
             problems.append(_names_differ(csv_file, labels.keypoint_names, expected, source))
-        problems += _duplicates(csv_file, labels)
+        problems += _duplicates(csv_file, labels, first)
         problems += _images(csv_file, labels, data_dir)
     return problems
 
@@ -75,15 +60,14 @@ def _names_differ(csv_file: Path, found: list[str], expected: list[str], source:
     return Problem(f"{csv_file}, header", f"the keypoints of {source}", "; ".join(parts) or "another order")
 
 
-def _duplicates(csv_file: Path, labels: Labels) -> list[Problem]:
-    first: dict[str, int] = {}
+def _duplicates(csv_file: Path, labels: Labels, first: dict[str, str]) -> list[Problem]:
+    """Return images that were there before, in this CSV or in another, whose set must share none."""
     problems = []
     for number, path in enumerate(labels.image_paths, 4):
         if path in first:
-            problems.append(
-                Problem(f"{csv_file}, row {number}", "each image once", f"{path} of row {first[path]} again")
-            )
-        first.setdefault(path, number)
+            found = f"{path} of {first[path]} again"
+            problems.append(Problem(f"{csv_file}, row {number}", "each image once", found))
+        first.setdefault(path, f"{csv_file.name}, row {number}")
     return problems
 
 

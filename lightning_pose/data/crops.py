@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from lightning_pose.data.check import ENDINGS, TAIL_BYTES
 from lightning_pose.data.context import context_paths
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, next_generation, read_manifest
 from lightning_pose.io.files import sha256, write_atomic, write_json
+from lightning_pose.io.images import ENDINGS, TAIL_BYTES
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import job_cores
 from lightning_pose.types import Labels, Problem, UserError

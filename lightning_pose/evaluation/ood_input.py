@@ -107,7 +107,8 @@ def compare(
     name : ``InD`` or ``OOD``.
     labels_csv : labels in frame pixels.
     members : who is compared.
-    held_out_only : leave out frames that any member was trained on.
+    held_out_only : leave out frames that any member was trained on, or chose its weights by, as long as
+        there are others; False: there must be none of either.
     keypoint_names : the order wanted; None = that of the labels.
 
     Raises
@@ -118,8 +119,8 @@ def compare(
     if any(member.kind == ALL for member in members):
         raise UserError(Problem("kind of a member", f"a name other than {ALL}, which is all together", ALL))
     labels = _ordered(read_labels(labels_csv), labels_csv, keypoint_names)
-    keypoints, trained = [], np.zeros(len(labels.image_paths), bool)
-    known = True
+    keypoints, known = [], True
+    trained, chose = np.zeros((2, len(labels.image_paths)), bool)
     for member in members:
         path = member.ind_csv if held_out_only else member.ood_csv
         keypoints_px, splits = aligned_keypoints(read_predictions(path), labels, path, labels_csv)
@@ -127,10 +128,15 @@ def compare(
             logger.warning("%s: no predictions at all", path)
         keypoints.append(keypoints_px)
         known &= splits is not None
-        trained |= np.array([split == Split.TRAIN.value for split in splits or [""] * len(trained)])
+        own = np.array(splits or [""] * len(trained))
+        trained |= own == Split.TRAIN.value
+        chose |= own == Split.VALIDATION.value
     stacked = np.stack(keypoints)
-    keep = ~trained if held_out_only else np.ones_like(trained)
-    note = _note(held_out_only, known, int(keep.sum()), len(members))
+    if not held_out_only and (trained | chose).any():
+        seen = labels.image_paths[int(np.argmax(trained | chose))]
+        raise UserError(Problem(f"{labels_csv}", "images that no member was trained on", seen))
+    keep = _held_out(trained, chose) if held_out_only else np.ones_like(trained)
+    note = _note(held_out_only, known, int(keep.sum()), len(members), bool((keep & chose).any()))
     if note:
         logger.warning("%s: %s", name, note)
     return Comparison(
@@ -157,8 +163,16 @@ def _ordered(labels: Labels, labels_csv: Path, keypoint_names: list[str] | None)
     return replace(labels, keypoint_names=keypoint_names, keypoints_px=labels.keypoints_px[:, columns])
 
 
-def _note(held_out_only: bool, known: bool, frames: int, members: int) -> str:
+def _held_out(trained: np.ndarray, chose: np.ndarray) -> np.ndarray:
+    """Return the frames that had no part in any training; without any, those that chose weights."""
+    untouched = ~(trained | chose)
+    return untouched if untouched.any() else ~trained
+
+
+def _note(held_out_only: bool, known: bool, frames: int, members: int, validated: bool) -> str:
     notes = []
+    if held_out_only and validated:
+        notes.append("validation frames, which chose the weights: there are no test frames")
     if held_out_only and not known:
         notes.append("splits unknown: training frames included")
     if frames == 0:

@@ -51,6 +51,8 @@ def predict(
     labels = [read_labels(path) for path in resolved]
     for path, entry in zip(resolved, labels, strict=True):
         _same_keypoints(path, entry, settings)
+        if data_dir is None:
+            _same_kind_of_images(path, settings)
     predictor = Predictor(model_dir, overrides)
     for path, entry in zip(resolved, labels, strict=True):
         folder = data_dir or crops_dir(path) or Path(settings.data.data_dir)
@@ -194,6 +196,13 @@ def _resolve_input(path: Path, data_dir: Path) -> Path:
                 )
             return candidate
     raise UserError(Problem(str(path), f"a labels CSV, here or in {data_dir}", "no such file"))
+
+
+def _same_kind_of_images(path: Path, settings: Settings) -> None:
+    """Refuse frames for a model of crops: its data folder may have crops under the frames' very names."""
+    if crops_dir(Path(settings.data.csv_file)) is not None and crops_dir(path) is None:
+        expected = f"crops, as {Path(settings.data.csv_file).name} of the training, or --data_dir"
+        raise UserError(Problem(str(path), expected, "a CSV of frames"))
 
 
 def _same_keypoints(path: Path, labels: Labels, settings: Settings) -> None:

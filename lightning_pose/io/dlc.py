@@ -16,6 +16,7 @@ from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
+IND_CSV, OOD_CSV = "CollectedData.csv", "CollectedData_new.csv"
 INDEX_PARTS = 3  # newer projects spread labeled-data, session and file over three columns
 
 
@@ -54,9 +55,11 @@ def convert_dlc(project_dir: Path, output_dir: Path, ood_start: int | None = Non
         if video.is_file():
             _copy(video, output_dir / "videos" / video.name)
     end = count if ood_start is None else ood_start
-    if ood_start is not None:
-        write_labels(_rows(labels, slice(end, None)), output_dir / "CollectedData_new.csv")
-    write_labels(_rows(labels, slice(0, end)), output_dir / "CollectedData.csv")
+    if ood_start is None:  # of an earlier conversion: its frames are in the other file now
+        (output_dir / OOD_CSV).unlink(missing_ok=True)
+    else:
+        write_labels(_rows(labels, slice(end, None)), output_dir / OOD_CSV)
+    write_labels(_rows(labels, slice(0, end)), output_dir / IND_CSV)
     logger.info("%s: %d frames, %d of them out of distribution", output_dir, count, count - end)
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from lightning_pose.types import Problem, UserError
 
+# by the first bytes of the file, since names lie
+ENDINGS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}
+TAIL_BYTES = 4096
+
 
 def image_size(path: Path) -> tuple[int, int]:
     """Return height and width, from the file's header.

@@ -10,6 +10,7 @@ from lightning_pose.io.tables import KeypointTable, parse_keypoint_rows, read_ro
 from lightning_pose.types import Labels, Problem, UserError
 
 VISIBILITIES = (0, 1, 2)
+NOT_LABELLED = 0  # whatever coordinates stand there, as in COCO's files
 
 
 def read_labels(path: str | Path) -> Labels:
@@ -40,10 +41,13 @@ def parse_labels(path: Path, rows: list[list[str]]) -> Labels:
         if problems:
             raise UserError(problems)
         visible = np.nan_to_num(visible).astype(np.int8)
+    keypoints_px = np.stack([table.columns["x"], table.columns["y"]], axis=-1)
+    if visible is not None:
+        keypoints_px[visible == NOT_LABELLED] = np.nan
     return Labels(
         image_paths=[name.replace("\\", "/") for name in table.index],
         keypoint_names=table.keypoint_names,
-        keypoints_px=np.stack([table.columns["x"], table.columns["y"]], axis=-1),
+        keypoints_px=keypoints_px,
         visible=visible,
         scorer=table.scorer,
     )

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from lightning_pose.config import to_yaml
-from lightning_pose.data.augmentation import Augmentation, parse_augmentation
+from lightning_pose.data.augmentation import Augmentation, parse_augmentation, without_partner
 from lightning_pose.data.dataset import (
     EpochSampler,
     LabeledDataset,
@@ -79,6 +79,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
     network = _build_network(settings, len(names))
     augmentation = parse_augmentation(training.imgaug)
+    _warn_of_lone_sides(names, augmentation)
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / WEIGHTS_FILE).unlink(missing_ok=True)
     shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)  # curves of another training
@@ -106,6 +107,15 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     with write_atomic(output_dir / WEIGHTS_FILE) as temporary:
         save_file({key: value.contiguous() for key, value in state.items()}, str(temporary))
     logger.info("best weights: step %d, validation error %.2f px", best.step, best.error)
+
+
+def _warn_of_lone_sides(names: list[str], augmentation: Augmentation) -> None:
+    alone = without_partner(names) if augmentation.flip_horizontal or augmentation.flip_vertical else []
+    if alone:
+        logger.warning(
+            "training.imgaug: a flip takes %s for the keypoint of the other side, which there is none of",
+            ", ".join(alone),
+        )
 
 
 def _build_network(settings: Settings, keypoints: int) -> PoseNetwork:

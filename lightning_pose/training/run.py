@@ -7,7 +7,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from lightning_pose.data.check import check_dataset, check_training_settings
+from lightning_pose.data.check import check_dataset
+from lightning_pose.data.check_settings import check_training_settings
 from lightning_pose.inference.run import crops_for, predict
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels

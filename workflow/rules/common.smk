@@ -1,12 +1,14 @@
 # What several rules need: configs, names, input functions, shares of the machine.
 import math
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
 from lightning_pose.config import load_config
+from lightning_pose.data.context import context_paths
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
@@ -23,6 +25,10 @@ except WorkflowError:  # nothing is run, as for a report
 TRAINING_CORES, CROPPING_CORES = 4, 8
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = ("lightning_pose.config", "lightning_pose.settings")
+PREDICT_CODE = [
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
+    for module in ("inference.predict", "io.predictions")
+]
 OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
 CSV = r"[^/]+\.csv"
 # predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones
@@ -75,14 +81,15 @@ def both_csvs(dataset):
 
 
 def images_of(wildcards):
-    """The labelled images, one by one, once the data is there."""
+    """The labelled images and their context frames, one by one, once the data is there."""
+    folder = Path(data_dir(wildcards))
     try:
-        return [
-            f"{data_dir(wildcards)}/{path}"
-            for path in read_labels(labels_csv(wildcards)).image_paths
-        ]
+        labelled = read_labels(labels_csv(wildcards)).image_paths
     except UserError as error:
         raise WorkflowError(str(error))
+    context = [name for path in labelled for name in context_paths(path) or []]
+    there = [name for name in context if (folder / name).is_file()]
+    return [str(folder / name) for name in dict.fromkeys([*labelled, *there])]
 
 
 def prepare_command(wildcards):
@@ -144,7 +151,8 @@ def variant_settings(dataset, variant):
 def training_params(wildcards, kind):
     """Everything a training depends on besides its files."""
     own = settings(wildcards.dataset)
-    return repr([own.data, own.training, own.model, getattr(own.workflow, kind)])
+    data = replace(own.data, skeleton=[])  # for drawing
+    return repr([data, own.training, own.model, getattr(own.workflow, kind)])
 
 
 def plot_members(wildcards):

@@ -20,7 +20,7 @@ rule predict_detector:
     params:
         model=subpath(input.weights, parent=True),
         data_dir=data_dir,
-        code=fingerprint("lightning_pose.inference.predict", *SETTINGS_CODE),
+        code=PREDICT_CODE,
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
         " --data_dir {params.data_dir:q}"
@@ -47,7 +47,7 @@ rule predict_pose:
     params:
         model=subpath(input.weights, parent=True),
         data_dir="results/{dataset}/crop_{seed}_{ratio}/cropped_images",
-        code=fingerprint("lightning_pose.inference.predict", *SETTINGS_CODE),
+        code=PREDICT_CODE,
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
         " --data_dir {params.data_dir:q}"

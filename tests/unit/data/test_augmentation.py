@@ -10,6 +10,7 @@ from lightning_pose.data.augmentation import (
     augment,
     mirror_order,
     parse_augmentation,
+    without_partner,
 )
 from lightning_pose.types import UserError
 
@@ -55,3 +56,25 @@ def test_the_same_generator_gives_the_same_sample() -> None:
 def test_unknown_pipelines_are_refused(setting: object) -> None:
     with pytest.raises(UserError, match=r"training\.imgaug"):
         parse_augmentation(setting)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("eye_left", "eye_right"),
+        ("LeftEar", "RightEar"),
+        ("LEFT paw", "RIGHT paw"),
+        ("paw_L", "paw_R"),
+        ("l-wing", "r-wing"),
+        ("rightwing", "leftwing"),
+    ],
+)
+def test_sides_are_told_by_names(one: str, other: str) -> None:
+    names = ["beak", one, other, "tail_base"]
+    assert mirror_order(names).tolist() == [0, 2, 1, 3]
+    assert without_partner(names) == []
+    assert without_partner(["beak", one]) == [one]
+
+
+def test_letters_inside_words_are_no_sides() -> None:
+    assert mirror_order(["girl", "tail", "ear", "r2"]).tolist() == [0, 1, 2, 3]

@@ -1,0 +1,20 @@
+"""Find settings that load but cannot be trained with, before hours are spent on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lightning_pose.data.augmentation import parse_augmentation
+from lightning_pose.settings import Settings
+from lightning_pose.settings_checks import unsupported
+from lightning_pose.types import Problem, UserError
+
+
+def check_training_settings(settings: Settings, where: str) -> list[Problem]:
+    """Return what of loaded settings cannot be trained with; `where` is the config file, for messages."""
+    problems = unsupported(settings, where)
+    try:
+        parse_augmentation(settings.training.imgaug)
+    except UserError as error:
+        problems += [replace(problem, where=f"{where}: {problem.where}") for problem in error.problems]
+    return problems
