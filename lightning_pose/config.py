@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
@@ -36,6 +37,8 @@ WITHOUT_EFFECT = (
     "training.patch_mask", "training.profiler", "training.uniform_heatmaps_for_nan_keypoints",
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",
 )  # fmt: skip
+KINDS = ("detector", "pose")
+TRAINED_SECTIONS = ("data", "training", "model")  # that workflow.detector, .pose and .variants may change
 # Mappings whose keys are the user's own.
 FREE_FORM = (
     "workflow.detector", "workflow.pose", "workflow.variants", "workflow.plots.colors", "training.imgaug",
@@ -58,7 +61,11 @@ def find_config(name: str | Path) -> Path:
 
 
 def load_config(
-    path: str | Path, overrides: Sequence[str] = (), kind: str | None = None, warn: bool = True
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    kind: str | None = None,
+    warn: bool = True,
+    variant: str | None = None,
 ) -> Settings:
     """Load, override and validate the settings of a YAML file.
 
@@ -68,6 +75,7 @@ def load_config(
     overrides : ``key=value`` in hydra's grammar.
     kind : ``detector`` or ``pose``: apply ``workflow.<kind>`` of the file over the file's own settings.
     warn : log keys that have no effect.
+    variant : apply the settings of ``workflow.variants.<variant>`` over those of the kind.
 
     Raises
     ------
@@ -76,7 +84,9 @@ def load_config(
     """
     raw = _read_yaml(Path(path))
     if kind is not None:
-        _apply_kind(raw, kind, str(path))
+        workflow = OmegaConf.to_container(raw).get("workflow")  # type: ignore[union-attr]
+        for _, settings in _layers(workflow, kind, variant, str(path)):
+            raw.merge_with(OmegaConf.create(settings))
     _apply_overrides(raw, overrides)
     of_hydra = raw.pop("hydra", None)  # its references are for hydra alone to resolve
     try:
@@ -107,11 +117,25 @@ def _read_yaml(path: Path) -> DictConfig:
     return raw
 
 
-def _apply_kind(raw: DictConfig, kind: str, where: str) -> None:
-    settings = OmegaConf.select(raw, f"workflow.{kind}") or {}
-    if not isinstance(settings, DictConfig | dict):
-        raise UserError(Problem(f"{where}: workflow.{kind}", "a mapping of settings", repr(settings)))
-    raw.merge_with(OmegaConf.create({key: settings[key] for key in settings}))
+def _layers(workflow: Any, kind: str, variant: str | None, where: str) -> list[tuple[str, dict]]:
+    """Return the settings that ``workflow`` lays over the file's own for a kind of model and a variant.
+
+    Each with its key. Only sections that a training uses may be in them.
+    """
+    workflow = workflow if isinstance(workflow, dict) else {}
+    found = [(f"workflow.{kind}", workflow.get(kind) or {})]
+    if variant is not None:
+        key = f"workflow.variants.{variant}"
+        chosen = (workflow.get("variants") or {}).get(variant)
+        if not isinstance(chosen, dict):
+            there = ", ".join(workflow.get("variants") or {}) or "none"
+            raise UserError(Problem(f"{where}: {key}", f"a variant of the config ({there})", repr(chosen)))
+        found.append((f"{key}.settings", chosen.get("settings") or {}))
+    for key, settings in found:
+        if not isinstance(settings, dict) or set(settings) - set(TRAINED_SECTIONS):
+            expected = f"a mapping with {', '.join(TRAINED_SECTIONS)}"
+            raise UserError(Problem(f"{where}: {key}", expected, repr(settings)))
+    return found
 
 
 def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
@@ -136,8 +160,14 @@ def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
         raise UserError(problems)
 
 
-def _build(container: dict, where: str, warn: bool) -> Settings:
-    """Turn a plain dict into `Settings`, collecting every problem."""
+def _build(container: dict, where: str, warn: bool, is_layered: bool = False) -> Settings:
+    """Turn a plain dict into `Settings`, collecting every problem.
+
+    `is_layered`: the settings of a kind or variant lie over the file's own already.
+    """
+    workflow = container.get("workflow") or {}
+    if not isinstance(workflow, dict):
+        raise UserError(Problem(f"{where}: workflow", "a mapping", repr(workflow)))
     tree = OmegaConf.structured(Settings)
     problems, without_effect, empty = [], set(), []
     for key, value in _leaves(container):
@@ -152,7 +182,6 @@ def _build(container: dict, where: str, warn: bool) -> Settings:
         problem = problem or _set_leaf(tree, key, value, where)
         if problem:
             problems.append(problem)
-    problems += _check_partial(container, where)
     if without_effect and warn:
         logger.warning("%s: accepted, but without effect here: %s", where, ", ".join(sorted(without_effect)))
     if empty and warn:
@@ -161,6 +190,8 @@ def _build(container: dict, where: str, warn: bool) -> Settings:
     if not problems:
         settings: Any = OmegaConf.to_object(tree)
         problems = impossible_values(settings, where)
+    if not problems and not is_layered:
+        problems = _check_layers(container, where)
     if problems:
         raise UserError(problems)
     return settings
@@ -216,26 +247,39 @@ def _expected(default: Any) -> str:
     return "another type" if default is None else f"a value like {default!r}"
 
 
-def _check_partial(container: dict, where: str) -> list[Problem]:
-    """Check the settings inside ``workflow.detector``, ``.pose`` and ``.variants`` as such sections."""
+def _check_layers(container: dict, where: str) -> list[Problem]:
+    """Check what ``workflow.detector``, ``.pose`` and ``.variants`` make of the settings."""
     workflow = container.get("workflow") or {}
-    if not isinstance(workflow, dict):
-        return [Problem(f"{where}: workflow", "a mapping", repr(workflow))]
-    parts = {f"workflow.{kind}": workflow.get(kind) for kind in ("detector", "pose")}
-    for name, variant in (workflow.get("variants") or {}).items():
-        key = f"workflow.variants.{name}"
-        if not isinstance(variant, dict) or set(variant) - {"model", "settings"} or "settings" not in variant:
-            return [Problem(f"{where}: {key}", "{model: single|pose, settings: {...}}", repr(variant))]
-        parts[f"{key}.settings"] = variant["settings"]
-    problems = []
-    for prefix, settings in parts.items():
-        tree = OmegaConf.structured(Settings)
-        for key, value in _leaves(settings or {}):
-            problem = _unknown_key(tree, key, f"{where}: {prefix}") or _set_leaf(
-                tree, key, value, f"{where}: {prefix}"
-            )
-            problems += [problem] if problem else []
-    return problems
+    variants = workflow.get("variants") or {}
+    if not isinstance(variants, dict):
+        return [Problem(f"{where}: workflow.variants", "a mapping of names", repr(variants))]
+    problems = [problem for name, variant in variants.items() for problem in _variant(name, variant, where)]
+    if problems:
+        return problems
+    models: list[tuple[str, str | None]] = [(kind, None) for kind in KINDS]
+    for name, own in variants.items():
+        models.append(("detector" if own.get("model") == "single" else "pose", name))
+    for kind, name in models:
+        try:
+            layers = _layers(workflow, kind, name, where)
+            base = {key: value for key, value in container.items() if key != "workflow"}
+            merged = OmegaConf.merge(base, *(settings for _, settings in layers))
+            plain: Any = OmegaConf.to_container(merged)
+            _build(plain, f"{where}: {layers[-1][0]}", warn=False, is_layered=True)
+        except UserError as error:
+            problems += error.problems
+    return list(dict.fromkeys(problems))
+
+
+def _variant(name: Any, variant: Any, where: str) -> list[Problem]:
+    key = f"{where}: workflow.variants.{name}"
+    if not re.fullmatch(r"[^/_\s]+", str(name)):
+        return [Problem(key, "a name without _, / and blanks, since it becomes a folder's", str(name))]
+    if not isinstance(variant, dict) or set(variant) - {"model", "settings"} or "settings" not in variant:
+        return [Problem(key, "{model: single|pose, settings: {...}}", repr(variant))]
+    if variant.get("model", "pose") not in ("single", "pose"):
+        return [Problem(f"{key}.model", "single or pose", str(variant["model"]))]
+    return []
 
 
 def _first_line(error: Exception) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from lightning_pose.settings import ModelType, Settings
+from lightning_pose.settings import DataSource, ModelType, Settings
 from lightning_pose.types import Problem
 
+HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 SIZE_STEP = 32  # the coarsest stride of the backbones
 SMALLEST_SIGMA, LARGEST_SIGMA = 0.3, 20.0  # below, a target is one cell; above, it fills the heatmap
 
@@ -32,8 +34,8 @@ def _data(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if data.downsample_factor not in (1, 2, 3):
         yield "data.downsample_factor", "1, 2 or 3", str(data.downsample_factor)
     for pair in data.skeleton:
-        unknown = [name for name in pair if names is not None and name not in names]
-        if len(pair) != 2 or unknown:
+        is_pair = isinstance(pair, list) and len(pair) == 2
+        if not is_pair or any(names is not None and name not in names for name in pair):
             yield "data.skeleton", "pairs of keypoint names", str(pair)
 
 
@@ -89,8 +91,13 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     workflow = settings.workflow
     if not workflow.seeds or len(set(workflow.seeds)) != len(workflow.seeds) or min(workflow.seeds) < 0:
         yield "workflow.seeds", "different seeds from 0", str(workflow.seeds)
-    if any(ratio <= 0 for ratio in workflow.crop_ratios):
-        yield "workflow.crop_ratios", "numbers above 0", str(workflow.crop_ratios)
+    if not workflow.crop_ratios or any(ratio <= 0 for ratio in workflow.crop_ratios):
+        yield "workflow.crop_ratios", "at least one number, all above 0", str(workflow.crop_ratios)
+    if workflow.data.source is DataSource.dlc and not workflow.data.project_dir:
+        yield "workflow.data.project_dir", "the folder of a DeepLabCut project", "none"
+    for kind, color in workflow.plots.colors.items():
+        if not HEX_COLOR.fullmatch(color):
+            yield f"workflow.plots.colors.{kind}", "a colour as '#rrggbb'", color
     for side in ("height", "width"):
         if getattr(workflow.crop_size, side) < 8:
             yield f"workflow.crop_size.{side}", "at least 8", str(getattr(workflow.crop_size, side))

@@ -18,15 +18,15 @@ def run(args: argparse.Namespace) -> None:
     """Check."""
     from lightning_pose.config import find_config, load_config
     from lightning_pose.data.check import check_dataset
-    from lightning_pose.data.check_settings import check_training_settings
+    from lightning_pose.data.check_settings import check_training_settings, labels_path
     from lightning_pose.io.labels import read_labels
     from lightning_pose.types import UserError
 
     config = find_config(args.config_file)
     settings = load_config(config, args.overrides)
     data_dir, workflow = Path(settings.data.data_dir), settings.workflow
-    names = dict.fromkeys([settings.data.csv_file, workflow.ind_csv, workflow.ood_csv])
-    csv_files = [data_dir / name for name in names if name]
+    own = [data_dir / name for name in (workflow.ind_csv, workflow.ood_csv) if name]
+    csv_files = list(dict.fromkeys([labels_path(settings), *own]))
     problems = check_training_settings(settings, str(config))
     problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names)
     if problems:

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which of the config's workflow.detector and workflow.pose settings apply "
         "(default: pose with --detector_model, else detector)",
     )
+    parser.add_argument("--variant", help="apply the settings of this one of the config's workflow.variants")
     parser.add_argument("--skip_predict", action="store_true", help="leave out the predictions at the end")
     add_overrides(parser)
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     kind = args.kind or ("pose" if args.detector_model else "detector")
     config = find_config(args.config_file)
     train(
-        settings=load_config(config, args.overrides, kind),
+        settings=load_config(config, args.overrides, kind, variant=args.variant),
         config_name=str(config),
         output_dir=args.output_dir or Path("outputs") / now.strftime("%Y-%m-%d") / now.strftime("%H-%M-%S"),
         detector_dir=args.detector_model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from lightning_pose.data.augmentation import parse_augmentation
 from lightning_pose.settings import Settings
@@ -18,3 +19,10 @@ def check_training_settings(settings: Settings, where: str) -> list[Problem]:
     except UserError as error:
         problems += [replace(problem, where=f"{where}: {problem.where}") for problem in error.problems]
     return problems
+
+
+def labels_path(settings: Settings) -> Path:
+    """Return the path of the labels CSV: as it stands, or in the data folder."""
+    path = Path(settings.data.csv_file)
+    inside = Path(settings.data.data_dir) / path
+    return path if path.is_file() and not inside.is_file() else inside

@@ -112,6 +112,7 @@ def crop_labeled_images(
     ]  # fmt: skip
     results = _run(tasks, jobs)
     problems = [problem for result in results for problem in result.problems]
+    _put_in_place(results, images_dir, all_well=not problems)
     if problems:
         raise UserError(problems)
     _warn_of_empty([task.image for task, result in zip(tasks, results, strict=True) if result.empty])
@@ -207,6 +208,21 @@ def _warn_of_outside(keypoints_crop_px: np.ndarray, crop_hw: tuple[int, int]) ->
         )  # fmt: skip
 
 
+def _waiting(crop: Path) -> Path:
+    """Return where a crop waits until all are made."""
+    return crop.with_name(f".{crop.name}.new")
+
+
+def _put_in_place(results: list[CropResult], images_dir: Path, all_well: bool) -> None:
+    """Put all new crops in place, or none, so that they never lie beside labels of other boxes."""
+    fresh = [result.entry for result in results if result.fresh and result.entry is not None]
+    for crop in (images_dir / name for entry in fresh for name in entry["files"]):
+        if all_well:
+            os.replace(_waiting(crop), crop)
+        else:
+            _waiting(crop).unlink()
+
+
 def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:
     count = min(jobs or job_cores(), max(len(tasks) // 8, 1))
     if count <= 1:
@@ -230,19 +246,20 @@ def _crop_one(task: CropTask) -> CropResult:
         done = task.done
         if done and all(done.get(key) == value for key, value in stamp.items()) and _intact(task, done):
             return CropResult(done)
-        files = {crop_name(task.image): [task.image]}
+        frames = {crop_name(task.image): [task.image]}
         if task.context:
-            files[context_name(task.image)] = list(task.context)
+            frames[context_name(task.image)] = list(task.context)
+        pictures = {
+            file: [_decode(task, name, sources[name]) for name in names] for file, names in frames.items()
+        }
         entry: dict[str, Any] = {**stamp, "files": {}, "sha256": {}}
-        empty = False
-        for name, frames in files.items():
-            images = [_decode(task, frame, sources[frame]) for frame in frames]
-            empty = empty or misses(images[0].shape[:2], task.box)
+        for name, images in pictures.items():
             png = _png([crop_image(image, task.box, task.crop_hw) for image in images])
-            with write_atomic(Path(task.images_dir) / name) as temporary:
+            with write_atomic(_waiting(Path(task.images_dir) / name)) as temporary:
                 temporary.write_bytes(png)
             entry["files"][name] = len(png)
             entry["sha256"][name] = hashlib.sha256(png).hexdigest()
+        empty = any(misses(images[0].shape[:2], task.box) for images in pictures.values())
     except UserError as error:  # handed back, so that every broken image is named
         return CropResult(problems=error.problems)
     return CropResult(entry, fresh=True, empty=empty)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_pose.data.check import check_dataset
-from lightning_pose.data.check_settings import check_training_settings
+from lightning_pose.data.check_settings import check_training_settings, labels_path
 from lightning_pose.inference.run import crops_for, predict
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels
@@ -66,13 +66,6 @@ def train(
         for file in copied.glob("predictions*.csv"):
             with write_atomic(output_dir / file.name) as temporary:
                 shutil.copyfile(file, temporary)
-
-
-def labels_path(settings: Settings) -> Path:
-    """Return the path of the labels CSV: as it stands, or in the data folder."""
-    path = Path(settings.data.csv_file)
-    inside = Path(settings.data.data_dir) / path
-    return path if path.is_file() and not inside.is_file() else inside
 
 
 def with_sibling(labels_csv: Path) -> list[Path]:

@@ -137,7 +137,10 @@ CODE = [
     ("geometry/boxes.py", "EXTRA = 1", {"create_bbox": 4, **AFTER_BOXES}),
     ("inference/remap.py", "EXTRA = 1", {"remap": 4, "score": 4, "plot_ood": 1}),
     ("evaluation/plots.py", "EXTRA = 1", {"plot_ood": 1}),
-    ("training/fit.py", "EXTRA = 1", {**EVERYTHING}),
+    ("training/fit.py", "EXTRA = 1", EVERYTHING),
+    ("io/predictions.py", "EXTRA = 1", {"predict_detector": 4, "create_bbox": 4, **AFTER_BOXES, "score": 8}),
+    ("settings.py", "EXTRA = 1", {}),
+    ("settings_checks.py", "EXTRA = 1", {}),
 ]
 
 
@@ -181,6 +184,14 @@ def test_mending_a_crop_redoes_that_one_and_settles(project: Path) -> None:
     log = (project / "results/tiny/logs" / f"crop_images.0_1.8.{OOD}.log").read_text()
     assert "cropped 1 of 6 frames, 5 unchanged" in log
     assert crop.read_bytes() == whole
+    assert planned(project) == {}
+
+
+def test_a_lost_data_folder_comes_back(project: Path) -> None:
+    shutil.rmtree(project / "data")
+    assert planned(project)["prepare_data"] == 1
+    done = snakemake(project, TARGET)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert planned(project) == {}
 
 

@@ -41,6 +41,27 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("training: {optimizer: SGDX}", "training.optimizer", "SGDX"),
         ("workflow: {pose: {training: {max_step: 3}}}", "workflow.pose: training.max_step", "max_steps"),
         ("workflow: {seeds: [0, 0]}", "workflow.seeds", "[0, 0]"),
+        ("workflow: {crop_ratios: []}", "workflow.crop_ratios", "[]"),
+        ("workflow: {data: {source: dlc}}", "workflow.data.project_dir", "none"),
+        ("workflow: {plots: {colors: {single: red}}}", "workflow.plots.colors.single", "red"),
+        ("workflow: {pose: {training: {max_steps: -3}}}", "workflow.pose: training.max_steps", "-3"),
+        (
+            "workflow: {pose: {workflow: {seeds: [1]}}}",
+            "workflow.pose",
+            "a mapping with data, training, model",
+        ),
+        ("workflow: {detector: [1]}", "workflow.detector", "[1]"),
+        ("workflow: {variants: [{name: a}]}", "workflow.variants", "[{'name': 'a'}]"),
+        ("workflow: {variants: {few_frames: {settings: {}}}}", "workflow.variants.few_frames", "without _"),
+        ("workflow: {variants: {a: {model: detector, settings: {}}}}", "variants.a.model", "single or pose"),
+        ("workflow: {variants: {a: {settings: x}}}", "workflow.variants.a.settings", "'x'"),
+        (
+            "workflow: {variants: {a: {settings: {model: {bone: x}}}}}",
+            "variants.a.settings: model.bone",
+            "known",
+        ),
+        ("workflow: [1]", "workflow", "a mapping"),
+        ("data: {skeleton: [5]}", "data.skeleton", "5"),
         ("data: {data_dir: '${nothing.there}'}", "bad.yaml", "nothing"),
         ("a: [", "bad.yaml", "expected"),
     ],
@@ -176,6 +197,23 @@ def test_several_views_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="several views") as caught:
         load_config(write(tmp_path / "config.yaml", text))
     assert "one of heatmap, regression, heatmap_mhcrnn" in str(caught.value)
+
+
+def test_a_variant_lies_over_the_settings_of_its_kind(tmp_path: Path) -> None:
+    text = """
+training: {max_steps: 9, train_batch_size: 4}
+workflow:
+  pose: {training: {max_steps: 8}}
+  variants: {long: {settings: {training: {max_steps: null, max_epochs: 7}}}}
+"""
+    path = write(tmp_path / "config.yaml", text)
+    plain, variant = load_config(path, kind="pose"), load_config(path, kind="pose", variant="long")
+    assert (plain.training.max_steps, variant.training.max_steps) == (8, None)
+    assert (variant.training.max_epochs, variant.training.train_batch_size) == (7, 4)
+    with pytest.raises(
+        UserError, match=r"workflow\.variants\.short: expected a variant of the config \(long\)"
+    ):
+        load_config(path, kind="pose", variant="short")
 
 
 @pytest.mark.parametrize("override", ["training.max_steps", "=3", "~training.max_steps"])

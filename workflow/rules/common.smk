@@ -1,4 +1,5 @@
 # What several rules need: configs, names, input functions, shares of the machine.
+import hashlib
 import math
 import sys
 from dataclasses import replace
@@ -55,9 +56,15 @@ def settings(dataset):
             f"no config/{dataset}.yaml; there are: {', '.join(DATASETS)}"
         )
     try:
-        return load_config(f"config/{dataset}.yaml", warn=False)
+        loaded = load_config(f"config/{dataset}.yaml", warn=False)
     except UserError as error:
         raise WorkflowError(str(error))
+    for key in ("ind_csv", "ood_csv"):
+        if not getattr(loaded.workflow, key):
+            raise WorkflowError(
+                f"config/{dataset}.yaml: workflow.{key}: expected a labels CSV, found none"
+            )
+    return loaded
 
 
 def data_dir(wildcards):
@@ -123,6 +130,34 @@ def project_files(wildcards):
     )
 
 
+def data_generation(wildcards):
+    """What data there will be: another generation when files that were made are gone.
+
+    The name lies in the rule's output, so that it settles once the data is there again.
+    """
+    done = Path(f"results/{wildcards.dataset}/data/prepared.txt")
+    if not done.is_file():
+        return "1"
+    own, folder = done.read_text().strip(), Path(data_dir(wildcards))
+    return (
+        hashlib.sha256(own.encode()).hexdigest()[:12]
+        if is_lost(wildcards.dataset, folder)
+        else own
+    )
+
+
+def is_lost(dataset, folder):
+    """Whether labels or labelled images are missing."""
+    paths = [folder / csv for csv in both_csvs(dataset)]
+    if not all(path.is_file() for path in paths):
+        return True
+    try:
+        names = [name for path in paths for name in read_labels(path).image_paths]
+    except UserError:  # which the next step names
+        return False
+    return not all((folder / name).is_file() for name in names)
+
+
 def prepare_code(wildcards):
     demo = settings(wildcards.dataset).workflow.data.source is DataSource.demo
     return fingerprint(
@@ -130,29 +165,24 @@ def prepare_code(wildcards):
     )
 
 
-def variant_settings(dataset, variant):
-    """A variant's settings as overrides: dotted keys and values."""
+def variant_option(wildcards):
+    """The variant of a model, as an option of the command."""
+    name = wildcards.variant.removeprefix("-")
+    return ["--variant", name] if name else []
 
-    def flatten(node, prefix=""):
-        for key, value in node.items():
-            if isinstance(value, dict):
-                yield from flatten(value, f"{prefix}{key}.")
-            else:
-                yield f"{prefix}{key}={str(value).replace(' ', '')}"
 
-    chosen = (
-        settings(dataset).workflow.variants.get(variant.removeprefix("-"), {})
-        if variant
-        else {}
-    )
-    return list(flatten(chosen.get("settings", {})))
+def override(key, value):
+    """A setting over the config's, whatever characters it has."""
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{text}'"
 
 
 def training_params(wildcards, kind):
     """Everything a training depends on besides its files."""
     own = settings(wildcards.dataset)
     data = replace(own.data, skeleton=[])  # for drawing
-    return repr([data, own.training, own.model, getattr(own.workflow, kind)])
+    variant = own.workflow.variants.get(wildcards.variant.removeprefix("-"))
+    return repr([data, own.training, own.model, getattr(own.workflow, kind), variant])
 
 
 def plot_members(wildcards):

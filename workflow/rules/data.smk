@@ -16,9 +16,11 @@ checkpoint prepare_data:
     threads: CORES
     params:
         command=prepare_command,
+        generation=data_generation,
         code=prepare_code,
     shell:
-        "{params.command:q} > {log:q} 2>&1" " && echo done > {output.done:q}"
+        "{params.command:q} > {log:q} 2>&1"
+        " && echo {params.generation} > {output.done:q}"
 
 
 rule index_images:

@@ -26,14 +26,15 @@ rule train_detector:
         settings=lambda w: training_params(w, "detector"),
         overrides=lambda w: [
             f"training.rng_seed_model_pt={w.seed}",
-            f"data.csv_file={ind_csv(w)}",
-            *variant_settings(w.dataset, w.variant),
+            override("data.csv_file", ind_csv(w)),
         ],
+        variant=variant_option,
         code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),
     shell:
         "litpose train {params.config:q}"
         " --kind detector"
         " --output_dir {params.folder:q}"
+        " {params.variant:q}"
         " --skip_predict"
         " --overrides {params.overrides:q}"
         " > {log:q} 2>&1"
@@ -64,15 +65,19 @@ rule train_pose:
         settings=lambda w: training_params(w, "pose"),
         overrides=lambda w, input: [
             f"training.rng_seed_model_pt={w.seed}",
-            f"data.data_dir=results/{w.dataset}/crop_{w.seed}_{w.ratio}/cropped_images",
-            f"data.csv_file={input.crops}",
-            *variant_settings(w.dataset, w.variant),
+            override(
+                "data.data_dir",
+                f"results/{w.dataset}/crop_{w.seed}_{w.ratio}/cropped_images",
+            ),
+            override("data.csv_file", input.crops),
         ],
+        variant=variant_option,
         code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),
     shell:
         "litpose train {params.config:q}"
         " --kind pose"
         " --output_dir {params.folder:q}"
+        " {params.variant:q}"
         " --skip_predict"
         " --overrides {params.overrides:q}"
         " > {log:q} 2>&1"

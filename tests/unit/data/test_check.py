@@ -99,3 +99,9 @@ def test_labels_outside_a_crop_are_no_mistake(data_dir):
         '{"crops": {}, "crop_size": [64, 64], "source": "a.csv", "images_dir": "."}'
     )
     assert found(data_dir, csv) == []
+
+
+def test_an_image_of_two_sets_is_named(data_dir):
+    one, other = write(data_dir, ["0.png", "1.jpg"]), write(data_dir, ["2.bmp", "1.jpg"], "b.csv")
+    (problem,) = found(data_dir, one, other)
+    assert "b.csv, row 5" in problem and "1.jpg of a.csv, row 5 again" in problem

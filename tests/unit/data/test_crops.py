@@ -194,6 +194,19 @@ def test_only_stale_crops_are_made_anew(project, caplog, what, count) -> None:
     assert cropped(project, caplog) == 0
 
 
+def test_one_broken_image_leaves_all_crops_as_they_were(project) -> None:
+    project.crop()
+    files = [path for path in project.out.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    change(project, "box")
+    broken = project.data / "labeled-data/a/img0022.jpg"  # context of the last frame
+    broken.write_bytes(broken.read_bytes()[:99])
+    with pytest.raises(UserError, match="truncated"):
+        project.crop()
+    after = [path for path in project.out.rglob("*") if path.is_file()]
+    assert {path: path.read_bytes() for path in after} == before
+
+
 def test_another_crop_size_makes_all_anew(project, caplog) -> None:
     project.crop()
     assert cropped(project, caplog, size=(48, 32)) == 3

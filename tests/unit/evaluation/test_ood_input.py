@@ -11,6 +11,7 @@ from lightning_pose.types import Labels, Predictions, UserError
 FRAMES, NAMES = ["a/1.jpg", "a/2.jpg", "b/1.jpg"], ["beak", "tail"]
 LABELLED_PX = np.arange(12.0).reshape(3, 2, 2)
 SPLITS = ["train", "validation", "test"]
+HELD_OUT = ["train", "test", "test"]
 
 
 def labels(frames=FRAMES, names=NAMES, keypoints_px=LABELLED_PX):
@@ -94,17 +95,29 @@ def test_frames_that_any_member_trained_on_are_left_out(run) -> None:
     assert own.note == ""
 
 
-def test_validation_frames_count_as_held_out(run) -> None:
-    assert run([("single", 0, SPLITS), ("single", 0, SPLITS)]).frames == FRAMES[1:]
+def test_frames_that_chose_weights_are_left_out_too(run) -> None:
+    own = run([("single", 0, SPLITS), ("single", 0, SPLITS)])
+    assert own.frames == FRAMES[2:] and own.note == ""
 
 
-def test_on_ood_frames_splits_do_not_matter(run) -> None:
-    own = run([("single", 0, ["train"] * 3), ("single", 0, None)], held_out_only=False)
+def test_without_test_frames_those_that_chose_weights_have_to_do(run) -> None:
+    own = run([("single", 0, ["train", "validation", "validation"])] * 2)
+    assert own.frames == FRAMES[1:]
+    assert "there are no test frames" in own.note
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_no_ood_frame_may_have_been_trained_on(run, split) -> None:
+    own = run([("single", 0, ["test"] * 3), ("single", 0, None)], held_out_only=False)
     assert own.frames == FRAMES and own.note == ""
+    with pytest.raises(
+        UserError, match=r"labels\.csv: expected images that no member was trained on, found a/2"
+    ):
+        run([("single", 0, ["test", split, "test"])], held_out_only=False)
 
 
 def test_errors_and_deviation_are_those_of_the_frames_kept(run) -> None:
-    own = run([("single", [3.0, 4.0], SPLITS), ("pose", [0.0, 0.0], SPLITS)])
+    own = run([("single", [3.0, 4.0], HELD_OUT), ("pose", [0.0, 0.0], HELD_OUT)])
     np.testing.assert_allclose(own.errors, [[[5, 5]] * 2, [[0, 0]] * 2], atol=1e-12)
     np.testing.assert_allclose(own.deviation, (1.5 + 2) / 2)
     assert (own.kinds, own.seeds, own.keypoint_names) == (["single", "pose"], ["0", "1"], NAMES)
@@ -114,7 +127,7 @@ def test_errors_and_deviation_are_those_of_the_frames_kept(run) -> None:
 def test_what_is_not_labelled_has_a_deviation_and_no_error(run) -> None:
     keypoints_px = LABELLED_PX.copy()
     keypoints_px[1, 0] = np.nan
-    own = run([("single", 1, SPLITS), ("single", 0, SPLITS)], labelled=labels(keypoints_px=keypoints_px))
+    own = run([("single", 1, HELD_OUT), ("single", 0, HELD_OUT)], labelled=labels(keypoints_px=keypoints_px))
     np.testing.assert_array_equal(np.isnan(own.errors[0]), [[True, False], [False, False]])
     assert np.isfinite(own.deviation).all()
 
@@ -154,7 +167,8 @@ def test_of_kind_takes_all_members_of_it() -> None:
 
 def test_keypoints_come_in_the_order_wanted(tmp_path) -> None:
     write_labels(labels(names=NAMES[::-1], keypoints_px=LABELLED_PX[:, ::-1]), tmp_path / "labels.csv")
-    write_predictions(predictions(keypoints_px=LABELLED_PX + [3.0, 4.0]), tmp_path / "p.csv")
+    own = predictions(keypoints_px=LABELLED_PX + [3.0, 4.0], splits=None)
+    write_predictions(own, tmp_path / "p.csv")
     member = MemberFiles("single", "0", tmp_path / "p.csv", tmp_path / "p.csv")
     own = compare("OOD", tmp_path / "labels.csv", [member], False, NAMES)
     assert own.keypoint_names == NAMES
