@@ -165,7 +165,8 @@ def test_labels_of_another_tool_are_converted_anew(tmp_path: Path) -> None:
     labels = images / "CollectedData_me.csv"
     labels.write_text("\n".join(rows) + "\n")
     source = "{source: dlc, project_dir: dlc, ood_start: 2}"
-    lay_out(tmp_path, "mouse", f"data: {{data_dir: data}}\nworkflow: {{data: {source}}}\n")
+    csvs = "ind_csv: CollectedData.csv, ood_csv: CollectedData_new.csv"
+    lay_out(tmp_path, "mouse", f"data: {{data_dir: data}}\nworkflow: {{data: {source}, {csvs}}}\n")
     target = "results/mouse/data/prepared.txt"
     assert snakemake(tmp_path, target).returncode == 0
     assert "Nothing to be done" in snakemake(tmp_path, target, "--dry-run").stdout
