@@ -103,6 +103,10 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         set_in_config("  pose:\n", "  pose:\n    training: {max_steps: 2}\n"),
         {"train_pose": 2, **AFTER_POSE},
     ),
+    "variant added": (
+        set_in_config("  seeds:", "  variants: {few: {settings: {training: {train_frames: 2}}}}\n  seeds:"),
+        {"train_pose": 2, **AFTER_POSE},
+    ),
     "colour": (
         set_in_config("  seeds:", "  plots: {colors: {single: '#123456'}}\n  seeds:"),
         {"plot_ood": 1},
