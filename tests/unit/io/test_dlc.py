@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lightning_pose.data.check import check_dataset
 from lightning_pose.io.dlc import convert_dlc
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import UserError
@@ -95,3 +96,16 @@ def test_open_field(tmp_path):
     convert_dlc(project, tmp_path, 45)
     assert len(read_labels(tmp_path / "CollectedData.csv").image_paths) == 45
     assert len(read_labels(tmp_path / "CollectedData_new.csv").image_paths) >= 35
+
+
+@pytest.mark.skipif("OPENFIELD_DIR" not in os.environ, reason="OPENFIELD_DIR names no DeepLabCut project")
+def test_the_open_field_of_the_examples(tmp_path):
+    """A real project: every frame is converted, nothing is wrong with it, and no frame is in both sets."""
+    names = ["snout", "leftear", "rightear", "tailbase"]
+    convert_dlc(Path(os.environ["OPENFIELD_DIR"]), tmp_path, ood_start=45)
+    csvs = [tmp_path / "CollectedData.csv", tmp_path / "CollectedData_new.csv"]
+    assert check_dataset(tmp_path, csvs, names) == []
+    ind, ood = (read_labels(csv) for csv in csvs)
+    assert len(ind.image_paths) == 45 and len(ood.image_paths) >= 35
+    assert not set(ind.image_paths) & set(ood.image_paths)
+    assert np.isfinite(ind.keypoints_px).mean() > 0.9
