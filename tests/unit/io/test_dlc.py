@@ -89,15 +89,6 @@ def test_missing_images_and_paths_that_leave_the_project_are_refused(tmp_path):
         convert_dlc(tmp_path, tmp_path / "d")
 
 
-def test_open_field(tmp_path):
-    project = Path(os.environ.get("OPENFIELD_DIR", "../shared/data/openfield"))
-    if not project.is_dir():
-        pytest.skip("no open field data: set OPENFIELD_DIR")
-    convert_dlc(project, tmp_path, 45)
-    assert len(read_labels(tmp_path / "CollectedData.csv").image_paths) == 45
-    assert len(read_labels(tmp_path / "CollectedData_new.csv").image_paths) >= 35
-
-
 @pytest.mark.skipif("OPENFIELD_DIR" not in os.environ, reason="OPENFIELD_DIR names no DeepLabCut project")
 def test_the_open_field_of_the_examples(tmp_path):
     """A real project: every frame is converted, nothing is wrong with it, and no frame is in both sets."""
