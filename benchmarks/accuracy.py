@@ -58,7 +58,7 @@ def goals(dataset: str, numbers: pd.DataFrame) -> list[str]:
         lines = [
             judge(f"OOD median of {pose} over {single}", ratio, ratio <= MEDIAN_RATIO, f"<= {MEDIAN_RATIO}")
         ]
-        for kind in (single, pose):
+        for kind in ("all", single, pose):
             rho = ood.loc[kind, "spearman"]
             lines.append(judge(f"OOD Spearman's rho of {kind}", rho, rho >= RHO, f">= {RHO}"))
         return lines
