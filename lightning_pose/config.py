@@ -32,7 +32,7 @@ WITHOUT_EFFECT = (
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.checkpoint", "model.backbone_pretrained", "model.backbone_checkpoint", "model.head",
     "model.do_context", "model.resnet_version", "model.image_size",
-    "training.accumulate_grad_batches", "training.ckpt_every_n_epochs", "training.gpu_id",
+    "training.gpu_id",
     "training.imgaug_3d", "training.imgaug_hflip", "training.limit_train_batches",
     "training.patch_mask", "training.profiler", "training.uniform_heatmaps_for_nan_keypoints",
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",

@@ -7,13 +7,12 @@ model pixels. A sample is asked for as (epoch, row): its random augmentation dep
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from lightning_pose.data.augmentation import Augmentation, augment, mirror_order
 from lightning_pose.geometry.crop_space import frame_to_crop
@@ -107,22 +106,6 @@ class LabeledDataset(Dataset):
             "image_size": torch.tensor([width, height], dtype=torch.float32),
             "row": torch.tensor(row),
         }
-
-
-class EpochSampler(Sampler):
-    """Shuffled (epoch, row) pairs; the order depends on the seed and the epoch alone."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.size)
-        epoch = self.epoch
-        self.epoch += 1
-        return iter([(epoch, int(row)) for row in order])
 
 
 def split_rows(count: int, train_prob: float, val_prob: float, seed: int) -> list[Split]:
