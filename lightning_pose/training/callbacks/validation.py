@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch.utils.data import DataLoader
 
 from lightning_pose.io.files import write_atomic
@@ -119,7 +119,7 @@ class Validation(Callback):
 def write_weights(weights: Weights, path: Path) -> None:
     """Write a safetensors file."""
     with write_atomic(path) as temporary:
-        save_file({key: value.contiguous() for key, value in weights.items()}, str(temporary))
+        temporary.write_bytes(save({key: value.contiguous() for key, value in weights.items()}))
 
 
 def _copy(network: torch.nn.Module) -> Weights:

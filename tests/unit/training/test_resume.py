@@ -205,7 +205,8 @@ def test_killed_at_random_moments_the_command_ends_with_the_same_weights(data, t
     config = tmp_path / "squares.yaml"
     config.write_text(
         f"data: {{data_dir: {data[0]}, csv_file: labels.csv, image_resize_dims: {{height: 64, width: 64}}}}\n"
-        "training: {max_steps: 150, train_batch_size: 4, val_prob: 0.2, imgaug: dlc, checkpoint_every_s: 0}\n"
+        "training: {max_steps: 150, train_batch_size: 4, train_prob: 0.8, val_prob: 0.2, imgaug: dlc,\n"
+        "  checkpoint_every_s: 0}\n"
         "model: {backbone: mobilenetv3_small_050, weights: random, head_channels: 16}\n"
     )
 
