@@ -27,14 +27,15 @@ from lightning_pose.data.dataset import (
     limit_training_rows,
     select_rows,
     split_rows,
+    with_visibility,
 )
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
+from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
-from lightning_pose.models.network import PoseNetwork
-from lightning_pose.settings import Precision, Settings
+from lightning_pose.settings import Precision, Settings, takes_context
 from lightning_pose.training.module import PoseModule
-from lightning_pose.types import Labels, Problem, Split, UserError
+from lightning_pose.types import Labels, Split
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +76,10 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     names = labels.keypoint_names
     settings = replace(settings, data=replace(settings.data, keypoint_names=names, num_keypoints=len(names)))
     training = settings.training
+    labels = with_visibility(labels, training.uniform_heatmaps_for_nan_keypoints)
     set_threads()
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
-    network = _build_network(settings, len(names))
+    network = build_network(settings, len(names))
     augmentation = parse_augmentation(training.imgaug)
     _warn_of_lone_sides(names, augmentation)
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -118,26 +120,6 @@ def _warn_of_lone_sides(names: list[str], augmentation: Augmentation) -> None:
         )
 
 
-def _build_network(settings: Settings, keypoints: int) -> PoseNetwork:
-    """Build the network and see that it takes such images and gives such heatmaps."""
-    dims, stride = settings.data.image_resize_dims, 2**settings.data.downsample_factor
-    network = PoseNetwork(settings.model, keypoints, stride)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    where = f"model.backbone {settings.model.backbone}"
-    try:
-        with torch.inference_mode():
-            found = tuple(network.eval()(torch.zeros(1, 3, dims.height, dims.width)).shape[-2:])
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        expected = f"a network that takes images of {dims.height}x{dims.width}"
-        raise UserError(Problem(where, expected, reason)) from None
-    wanted = (dims.height // stride, dims.width // stride)
-    if found != wanted:
-        expected = f"heatmaps of {wanted[0]}x{wanted[1]} (data.downsample_factor)"
-        raise UserError(Problem(where, expected, f"{found[0]}x{found[1]}"))
-    return network.train()
-
-
 def _write_splits(settings: Settings, labels: Labels, output_dir: Path) -> list[Split]:
     """Split the rows; training frames that ``train_frames`` leaves out count as test."""
     training = settings.training
@@ -162,7 +144,8 @@ def _loaders(
     def dataset(split: Split, augmentation: Augmentation | None) -> LabeledDataset:
         chosen = select_rows(labels, [row for row, other in enumerate(splits) if other is split])
         data_dir = Path(settings.data.data_dir)
-        return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, seed)
+        context = takes_context(settings.model.model_type)
+        return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, seed, context)
 
     train = dataset(Split.TRAIN, augmentation)
     validation = dataset(Split.VALIDATION, None)

@@ -8,10 +8,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from lightning_pose.geometry.heatmaps import decode, gaussian_targets
-from lightning_pose.losses.heatmap import heatmap_loss
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import ModelSettings, Optimizer, Schedule, TrainingSettings
+from lightning_pose.training.supervised import supervised_loss
 
 Batch = dict[str, torch.Tensor]
 
@@ -54,24 +53,17 @@ class PoseModule(pl.LightningModule):
             parameter.requires_grad_(learns)
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
-        """Return the heatmap loss of a batch."""
-        logits = self.network(batch["images"])
-        targets, valid = gaussian_targets(
-            batch["keypoints_model_px"],
-            tuple(logits.shape[-2:]),
-            self.network.stride,
-            self.model_settings.heatmap_sigma,
-        )
-        loss = heatmap_loss(self.model_settings.heatmap_loss_type, logits, targets, valid)
+        """Return the loss of a batch."""
+        output = self.network(batch["images"])
+        loss = supervised_loss(output, batch, self.network, self.model_settings)
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Collect pixel errors in the labelled image."""
-        logits = self.network(batch["images"])
-        keypoints_model_px, _ = decode(logits, self.network.stride)
+        keypoints_model_px, _ = self.network.decode(self.network(batch["images"]))
         height, width = batch["images"].shape[-2:]
-        size = torch.tensor([width, height], device=logits.device)
+        size = torch.tensor([width, height], device=keypoints_model_px.device)
         keypoints_px = (keypoints_model_px + 0.5) * (batch["image_size"][:, None] / size) - 0.5
         self._errors.append(torch.linalg.norm(keypoints_px - batch["keypoints_px"], dim=-1))
 

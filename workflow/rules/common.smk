@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from lightning_pose.config import load_config
-from lightning_pose.data.context import context_paths
+from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
@@ -94,8 +94,7 @@ def images_of(wildcards):
         labelled = read_labels(labels_csv(wildcards)).image_paths
     except UserError as error:
         raise WorkflowError(str(error))
-    context = [name for path in labelled for name in context_paths(path) or []]
-    there = [name for name in context if (folder / name).is_file()]
+    there = [name for path in labelled for name in existing_context(path, folder)]
     return [str(folder / name) for name in dict.fromkeys([*labelled, *there])]
 
 
