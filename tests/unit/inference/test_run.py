@@ -322,7 +322,7 @@ def test_one_output_for_two_inputs(refused, detector, tmp_path) -> None:
         ("model.backbone=resnet81", r"model\.backbone: .*did you mean resnet"),
         ("model.weights=packaged", r"model\.weights: expected auto, pretrained or random"),
         (
-            "model.backbone=nest_tiny",
+            "model.backbone=nest_tiny data.image_resize_dims.width=32",
             r"nest_tiny: expected a network that takes images of",
         ),
     ],
