@@ -96,7 +96,7 @@ def _hub_file(timm_name: str) -> str:
     if config is not None and config.hf_hub_id:
         folder = f"{HF_HUB_CACHE}/models--{config.hf_hub_id.replace('/', '--')}"
         file = config.hf_hub_filename or "model.safetensors"
-        return f"{file} of huggingface.co/{config.hf_hub_id} (or another machine's folder {folder})"
+        return f"{file} of huggingface.co/{config.hf_hub_id} (or copy {folder} from a machine that has it)"
     if config is not None and config.url:
         return str(config.url)
     return f"a file of weights of {timm_name}"

@@ -184,6 +184,20 @@ def training_params(wildcards, kind):
     return repr([data, own.training, own.model, getattr(own.workflow, kind), variant])
 
 
+def first_weights(wildcards, kind):
+    """The files of weights that a training starts from, where its settings name any."""
+    name = wildcards.variant.removeprefix("-") or None
+    config = f"config/{wildcards.dataset}.yaml"
+    try:
+        model = load_config(config, kind=kind, variant=name, warn=False).model
+    except UserError as error:
+        raise WorkflowError(str(error))
+    named = [
+        Path(path) for path in (model.backbone_checkpoint, model.checkpoint) if path
+    ]
+    return [str(path if path.suffix else path / "model.safetensors") for path in named]
+
+
 def plot_members(wildcards):
     """(kind, seed, InD predictions, OOD predictions) of each model in the plots."""
     dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow

@@ -144,3 +144,13 @@ def test_occluded_keypoints_have_a_flat_target_with_or_without_coordinates() -> 
 def test_flat_heatmap_has_low_confidence(find) -> None:
     _, confidence = find(torch.zeros(1, 1, 24, 32), STRIDE)
     assert confidence.item() < 0.1
+
+
+@pytest.mark.parametrize("find", [decode, soft_decode])
+def test_nothing_waits_for_the_accelerator(find) -> None:
+    """Tensors without values refuse whatever would have to read one on the host."""
+    decoded, confidence = find(torch.zeros(2, 3, HEIGHT, WIDTH, device="meta"), STRIDE)
+    assert decoded.device.type == confidence.device.type == "meta"
+    assert decoded.shape == (2, 3, 2)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        decoded[0, 0, 0].item()

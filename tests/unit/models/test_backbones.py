@@ -122,7 +122,7 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch, error, weigh
         "model.weights=random",
         "tf_efficientnet_lite0",
         "model.safetensors of huggingface.co/timm/resnet18.a1_in1k",
-        "models--timm--resnet18.a1_in1k",
+        "models--timm--resnet18.a1_in1k from a machine that has it",
         "model.backbone_checkpoint=FILE",
         str(error).split()[0],
     ):
