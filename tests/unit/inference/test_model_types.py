@@ -7,7 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from lightning_pose.cli.main import main
+from lightning_pose.config import to_yaml
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.io.labels import write_labels
+from lightning_pose.io.predictions import read_predictions
 from lightning_pose.settings import ModelType, Precision
 from lightning_pose.training.fit import fit
 from lightning_pose.types import Labels
@@ -55,6 +59,49 @@ def test_a_context_model_learns_and_predicts(tmp_path, caplog) -> None:
         again = own.predict_images(labels.image_paths, tmp_path)
     assert "1 of 10 images lack some context frames, such as film0/img10.png" in caplog.text
     np.testing.assert_allclose(again.keypoints_px[1:], predictions.keypoints_px[1:], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_context_model_learns_on_the_crops_of_a_detector(tmp_path) -> None:
+    labels = make_films(tmp_path / "data", 14)
+    write_labels(labels, tmp_path / "data" / "labels.csv")
+    settings = tiny_settings(
+        tmp_path / "data", precision=Precision.fp32, max_steps=100, check_val_every_n_epoch=10
+    )
+    settings.workflow.pose = {"model": {"model_type": "heatmap_mhcrnn"}}
+    settings.workflow.crop_ratios = [2.5]
+    config, detector, pose = tmp_path / "config.yaml", tmp_path / "detector", tmp_path / "pose"
+    config.write_text(to_yaml(settings))
+    assert main(["train", str(config), "--output_dir", str(detector)]) == 0
+    options = ["--output_dir", str(pose), "--detector_model", str(detector)]
+    assert main(["train", str(config), *options]) == 0
+    assert len(list((detector / "cropped_images").glob("film*/img10.context.png"))) == 14
+    assert Predictor(pose).settings.model.model_type is ModelType.heatmap_mhcrnn
+    remapped = read_predictions(pose / "image_preds" / "cropped_labels.csv" / "remapped_predictions.csv")
+    assert np.linalg.norm(remapped.keypoints_px - labels.keypoints_px, axis=-1).mean() < 4
+
+
+@pytest.mark.parametrize("command", ["train", "check"])
+def test_a_context_model_is_refused_where_no_image_has_context(tmp_path, capsys, command) -> None:
+    labels = make_films(tmp_path / "data", 2)
+    write_labels(labels, tmp_path / "data" / "labels.csv")
+    settings = tiny_settings(tmp_path / "data")
+    settings.model.model_type = ModelType.heatmap_mhcrnn
+    config = tmp_path / "config.yaml"
+    config.write_text(to_yaml(settings))
+    for path in (tmp_path / "data").glob("film*/img*.png"):
+        if path.name != "img10.png":
+            path.unlink()
+    output = ["--output_dir", str(tmp_path / "model")] if command == "train" else []
+    assert main([command, str(config), *output]) == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and not (tmp_path / "model").exists()
+    for part in (
+        "labels.csv: expected images with their neighbours",
+        "film0/img11.png",
+        "none for any of 2 images",
+    ):
+        assert part in shown
 
 
 def test_a_regression_model_learns_and_predicts(tmp_path) -> None:
