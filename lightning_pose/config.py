@@ -32,7 +32,7 @@ WITHOUT_EFFECT = (
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.backbone_pretrained", "model.head",
     "model.do_context", "model.resnet_version", "model.image_size",
-    "training.accumulate_grad_batches", "training.ckpt_every_n_epochs", "training.gpu_id",
+    "training.gpu_id",
     "training.imgaug_3d", "training.imgaug_hflip", "training.limit_train_batches",
     "training.patch_mask", "training.profiler",
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",

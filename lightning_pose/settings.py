@@ -47,6 +47,7 @@ class Precision(str, Enum):
     auto = "auto"
     fp32 = "fp32"
     bf16 = "bf16"
+    fp16 = "fp16"
 
 
 class Optimizer(str, Enum):
@@ -107,6 +108,7 @@ class MultiStepParams:
     milestones: list[int] = field(default_factory=lambda: [150, 200, 250])  # epochs
     milestone_steps: list[int] | None = None  # steps, instead
     gamma: float = 0.5  # factor at each milestone
+    warmup: float = 0.0  # share of the steps with a linear rise before
 
 
 @dataclass
@@ -135,7 +137,11 @@ class TrainingSettings:
     train_prob: float = 0.95  # share of the labelled frames to train on
     val_prob: float = 0.05  # share to validate on; the rest is for tests
     train_frames: float = 1.0  # up to 1: share of the training frames; above: their number
-    num_gpus: int = 1  # at most 1; without a GPU the CPU trains
+    num_gpus: int = 1  # GPUs that share each batch; without a GPU the CPU trains
+    accumulate_grad_batches: int = 1  # batches whose gradients one step adds up
+    gradient_clip_val: float | None = None  # largest norm of the gradient of a step
+    ema_decay: float | None = None  # of a moving average of the weights, which then is the model; about 0.99
+    compile: bool = False  # translate the network with torch.compile first; where that fails, go on without
     num_workers: int = 0  # processes that load images; 0 = none beside the training
     early_stopping: bool = False  # end once validation has stalled
     early_stop_patience: int = 3  # validations without gain until then
@@ -149,13 +155,15 @@ class TrainingSettings:
     check_val_every_n_epoch: int = 5  # epochs between validations
     val_check_interval: int | None = None  # steps between validations, instead
     uniform_heatmaps_for_nan_keypoints: bool = False  # flat targets for empty cells, without `visible`
+    ckpt_every_n_epochs: int | None = None  # epochs between weights kept in checkpoints/; null = none
+    checkpoint_every_s: float = 30.0  # seconds between states that an interrupted training goes on from
     rng_seed_data_pt: int = 0  # of the split into training, validation and test frames
     rng_seed_model_pt: int = 0  # of first weights, order and augmentation
     optimizer: Optimizer = Optimizer.Adam  # by its torch name
     optimizer_params: OptimizerParams = field(default_factory=OptimizerParams)
     lr_scheduler: Schedule = Schedule.multisteplr  # how the learning rate falls
     lr_scheduler_params: ScheduleParams = field(default_factory=ScheduleParams)
-    precision: Precision = Precision.auto  # auto: bf16 where the hardware has units for it
+    precision: Precision = Precision.auto  # auto: bf16 where the hardware has units for it; fp16 needs a GPU
 
 
 @dataclass

@@ -42,14 +42,15 @@ def _data(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
     training = settings.training
     for key in ("train_batch_size", "val_batch_size", "test_batch_size", "max_epochs",
-                "check_val_every_n_epoch", "log_every_n_steps", "early_stop_patience"):  # fmt: skip
+                "check_val_every_n_epoch", "log_every_n_steps", "early_stop_patience",
+                "accumulate_grad_batches"):  # fmt: skip
         if getattr(training, key) < 1:
             yield f"training.{key}", "at least 1", str(getattr(training, key))
-    for key in ("max_steps", "min_steps", "val_check_interval"):
+    for key in ("max_steps", "min_steps", "val_check_interval", "ckpt_every_n_epochs"):
         value = getattr(training, key)
         if value is not None and value < 1:
             yield f"training.{key}", "at least 1, or null", str(value)
-    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "num_workers", "unfreezing_epoch"):
+    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "num_workers", "unfreezing_epoch", "num_gpus"):
         if getattr(training, key) < 0:
             yield f"training.{key}", "at least 0", str(getattr(training, key))
     for key in ("weight_decay", "backbone_factor"):
@@ -71,9 +72,16 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "above 0",
             str(training.optimizer_params.learning_rate),
         )
-    if not 0 <= training.lr_scheduler_params.cosine.warmup < 1:
-        warmup = training.lr_scheduler_params.cosine.warmup
-        yield "training.lr_scheduler_params.cosine.warmup", "0 to below 1", str(warmup)
+    if training.gradient_clip_val is not None and not training.gradient_clip_val > 0:
+        yield "training.gradient_clip_val", "above 0, or null", str(training.gradient_clip_val)
+    if training.ema_decay is not None and not 0 < training.ema_decay < 1:
+        yield "training.ema_decay", "between 0 and 1, or null", str(training.ema_decay)
+    if not training.checkpoint_every_s >= 0:
+        yield "training.checkpoint_every_s", "at least 0", str(training.checkpoint_every_s)
+    for name in ("cosine", "multisteplr"):
+        warmup = getattr(training.lr_scheduler_params, name).warmup
+        if not 0 <= warmup < 1:
+            yield f"training.lr_scheduler_params.{name}.warmup", "0 to below 1", str(warmup)
 
 
 def _model(settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -110,14 +118,6 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def unsupported(settings: Settings, where: str) -> list[Problem]:
     """Return settings of upstream that load but cannot be trained with."""
     problems = []
-    if settings.training.num_gpus > 1:
-        problems.append(
-            Problem(
-                f"{where}: training.num_gpus",
-                "at most 1 (training on several GPUs is not supported)",
-                str(settings.training.num_gpus),
-            )
-        )
     if settings.model.losses_to_use:
         problems.append(
             Problem(

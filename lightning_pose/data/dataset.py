@@ -7,14 +7,13 @@ model pixels. A sample is asked for as (epoch, row): its random augmentation dep
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from lightning_pose.data.augmentation import Augmentation, augment, mirror_order
 from lightning_pose.data.context import Source, context_of_all
@@ -143,22 +142,6 @@ class LabeledDataset(Dataset):
             "image_size": torch.tensor([width, height], dtype=torch.float32),
             "row": torch.tensor(row),
         }
-
-
-class EpochSampler(Sampler):
-    """Shuffled (epoch, row) pairs; the order depends on the seed and the epoch alone."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.size)
-        epoch = self.epoch
-        self.epoch += 1
-        return iter([(epoch, int(row)) for row in order])
 
 
 def augment_frames(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -10,6 +11,9 @@ from torch import nn
 
 from lightning_pose.machine import job_cores
 from lightning_pose.settings import Precision
+from lightning_pose.types import Problem, UserError
+
+logger = logging.getLogger(__name__)
 
 
 def set_threads() -> int:
@@ -25,7 +29,16 @@ def pick_device() -> torch.device:
 
 
 def resolve_precision(setting: Precision, device: torch.device) -> Precision:
-    """Resolve ``auto``: bfloat16 where the hardware has units for it, else float32."""
+    """Resolve ``auto``: bfloat16 where the hardware has units for it, else float32.
+
+    Raises
+    ------
+    UserError
+        If float16 is asked for without a GPU.
+    """
+    if setting is Precision.fp16 and device.type != "cuda":
+        expected = "auto, fp32 or bf16 without a GPU"
+        raise UserError(Problem("training.precision", expected, setting.value))
     if setting is not Precision.auto:
         return setting
     if device.type == "cuda":
@@ -36,6 +49,23 @@ def resolve_precision(setting: Precision, device: torch.device) -> Precision:
 def _cpu_has_bf16() -> bool:
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+
+
+def compile_network(network: nn.Module, image_hw: tuple[int, int], device: torch.device) -> None:
+    """Compile a network in place for training; where that fails, leave it as it is and say so."""
+    training = network.training
+    first = {key: value.clone() for key, value in network.state_dict().items()}
+    try:
+        network.to(device).compile()
+        output = network.train()(torch.zeros(2, 3, *image_hw, device=device))
+        (output[0] if isinstance(output, tuple) else output).float().sum().backward()
+    except Exception as error:  # whatever a compiler may fail with
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        logger.warning("torch.compile failed (%s): training without it", reason)
+        network._compiled_call_impl = None
+    network.zero_grad(set_to_none=True)
+    network.load_state_dict(first)  # the trial moved the statistics of batch norm
+    network.train(training)
 
 
 def train_depthwise_in_float32(model: nn.Module) -> None:

@@ -2,65 +2,50 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
-import math
 import shutil
-import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping
-from pytorch_lightning.loggers import TensorBoardLogger
-from safetensors.torch import save_file
-from torch.utils.data import DataLoader
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.strategies import DDPStrategy
 
 from lightning_pose.config import to_yaml
 from lightning_pose.data.augmentation import Augmentation, parse_augmentation, without_partner
-from lightning_pose.data.dataset import (
-    EpochSampler,
-    LabeledDataset,
-    limit_training_rows,
-    select_rows,
-    split_rows,
-    with_visibility,
-)
+from lightning_pose.data.dataset import with_visibility
+from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
+from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
 from lightning_pose.models.build import build_network
-from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
-from lightning_pose.settings import Precision, Settings, takes_context
-from lightning_pose.training.module import PoseModule
-from lightning_pose.types import Labels, Split
+from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
+from lightning_pose.settings import Precision, Settings, TrainingSettings
+from lightning_pose.training.callbacks.curves import Curves
+from lightning_pose.training.callbacks.finite import FiniteLoss
+from lightning_pose.training.callbacks.progress import STATUS_FILE, ProgressReport
+from lightning_pose.training.callbacks.resume import FOLDER as CHECKPOINTS
+from lightning_pose.training.callbacks.resume import Checkpoints
+from lightning_pose.training.callbacks.validation import Validation
+from lightning_pose.training.data import TrainingData, assign_splits, write_splits
+from lightning_pose.training.module import Plan, PoseModule
+from lightning_pose.training.origin import origin_of
+from lightning_pose.types import Labels, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
 
-
-class BestWeights(Callback):
-    """Keep the weights of the lowest validation error."""
-
-    def __init__(self) -> None:
-        self.error = math.inf
-        self.step = self.last_step = 0
-        self.state: dict[str, torch.Tensor] | None = None
-
-    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Copy the weights if they are the best so far."""
-        error = float(trainer.callback_metrics.get("val_pixel_error", math.nan))
-        self.last_step = trainer.global_step
-        logger.info("step %d: validation error %.2f px", trainer.global_step, error)
-        if error < self.error:
-            network: Any = module.network
-            self.error, self.step = error, trainer.global_step
-            self.state = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
+TRAINER_PRECISION = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed", Precision.fp16: "16-mixed"}
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     """Train and write ``config.yaml``, ``splits.json``, ``tb_logs/`` and, last, ``model.safetensors``.
+
+    An interrupted training of the same settings, labels and images goes on where it stopped.
 
     Parameters
     ----------
@@ -71,7 +56,8 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     Raises
     ------
     UserError
-        If the network cannot be built, before anything of an earlier training is touched.
+        If the network cannot be built, before anything of an earlier training is touched; if the memory is
+        too small or the loss is no number any more.
     """
     names = labels.keypoint_names
     settings = replace(settings, data=replace(settings.data, keypoint_names=names, num_keypoints=len(names)))
@@ -79,36 +65,82 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     labels = with_visibility(labels, training.uniform_heatmaps_for_nan_keypoints)
     set_threads()
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
+    device, processes = pick_device(), count_processes(training)
+    precision = resolve_precision(training.precision, device)
     network = build_network(settings, len(names))
     augmentation = parse_augmentation(training.imgaug)
     _warn_of_lone_sides(names, augmentation)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    (output_dir / WEIGHTS_FILE).unlink(missing_ok=True)
-    shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)  # curves of another training
-    with write_atomic(output_dir / CONFIG_FILE) as temporary:
-        temporary.write_text(to_yaml(settings))
-    splits = _write_splits(settings, labels, output_dir)
-    train_loader, val_loader = _loaders(settings, labels, splits, augmentation)
-    steps_per_epoch = len(train_loader)
-    total_steps = training.max_steps or training.max_epochs * steps_per_epoch
-    module = PoseModule(network, settings.model, training, total_steps, steps_per_epoch)
-    best = BestWeights()
+    splits = assign_splits(labels, training)
+    plan = make_plan(training, splits.count(Split.TRAIN), processes)
+    data = TrainingData(settings, labels, splits, augmentation)
+    validation = Validation(training, plan, data.validation_loader, output_dir / WEIGHTS_FILE)
+    every = training.ckpt_every_n_epochs
+    checkpoints = Checkpoints(
+        output_dir / CHECKPOINTS,
+        origin_of(settings, labels, Path(settings.data.data_dir)),
+        validation,
+        training.checkpoint_every_s,
+        None if every is None else every * plan.steps_per_epoch,
+    )
+    _prepare_folder(output_dir, settings, is_new=checkpoints.state is None)
+    write_splits(labels, splits, output_dir)
+    module = PoseModule(network, settings.model, training, plan, len(names))
+    module.start = checkpoints.batches
+    data.plan(plan.batches, module.start)
+    if checkpoints.state is not None:
+        validation.load_state_dict(checkpoints.state["validation"])
+        logger.info("going on from step %d of %d", module.start // plan.accumulate, plan.steps)
     logger.info(
         "training on %d images, validating on %d, %d steps",
-        splits.count(Split.TRAIN),
-        splits.count(Split.VALIDATION),
-        total_steps,
+        splits.count(Split.TRAIN), splits.count(Split.VALIDATION), plan.steps,
+    )  # fmt: skip
+    if training.compile:
+        dims = settings.data.image_resize_dims
+        compile_network(network, (dims.height, dims.width), device)
+    logger.info("device %s, precision %s, %d threads", device, precision.value, torch.get_num_threads())
+    callbacks = [
+        FiniteLoss(data.train_set.labels.image_paths),
+        validation,
+        Curves(output_dir / "tb_logs", training.log_every_n_steps, validation, names),
+        ProgressReport(output_dir / STATUS_FILE, validation),
+        checkpoints,  # last: what stops a training here has been reported
+    ]
+    with _explained_memory_errors(settings):
+        _trainer(training, plan, module.start, precision, device, processes, callbacks).fit(module, data)
+
+
+def count_processes(training: TrainingSettings) -> int:
+    """Return the number of GPUs to train on, 1 without any.
+
+    Raises
+    ------
+    UserError
+        If more are asked for than there are.
+    """
+    there = torch.cuda.device_count()
+    if training.num_gpus > 1 and training.num_gpus > there:
+        raise UserError(Problem("training.num_gpus", f"at most {max(there, 1)}", str(training.num_gpus)))
+    return max(training.num_gpus, 1) if there else 1
+
+
+def make_plan(training: TrainingSettings, images: int, processes: int) -> Plan:
+    """Say how many steps a training has: ``max_steps``, or those of ``max_epochs``."""
+    plan = Plan(
+        steps=1,
+        batches_per_epoch=batches_per_epoch(images, training.train_batch_size, processes),
+        accumulate=training.accumulate_grad_batches,
     )
-    trainer = _trainer(settings, output_dir, total_steps, steps_per_epoch, best)
-    trainer.fit(module, train_loader, val_loader)
-    if best.last_step < trainer.global_step:  # the last steps count too
-        trainer.validate(module, val_loader, verbose=False)
-    if best.state is None:
-        logger.warning("no validation error was measured: keeping the last weights")
-    state = best.state or {key: value.detach().cpu() for key, value in network.state_dict().items()}
-    with write_atomic(output_dir / WEIGHTS_FILE) as temporary:
-        save_file({key: value.contiguous() for key, value in state.items()}, str(temporary))
-    logger.info("best weights: step %d, validation error %.2f px", best.step, best.error)
+    return replace(plan, steps=training.max_steps or training.max_epochs * plan.steps_per_epoch)
+
+
+def _prepare_folder(output_dir: Path, settings: Settings, is_new: bool) -> None:
+    output_dir.mkdir(parents=True, exist_ok=True)
+    (output_dir / WEIGHTS_FILE).unlink(missing_ok=True)
+    if is_new:  # curves and weights of another training
+        shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)
+        shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
+    with write_atomic(output_dir / CONFIG_FILE) as temporary:
+        temporary.write_text(to_yaml(settings))
 
 
 def _warn_of_lone_sides(names: list[str], augmentation: Augmentation) -> None:
@@ -120,80 +152,57 @@ def _warn_of_lone_sides(names: list[str], augmentation: Augmentation) -> None:
         )
 
 
-def _write_splits(settings: Settings, labels: Labels, output_dir: Path) -> list[Split]:
-    """Split the rows; training frames that ``train_frames`` leaves out count as test."""
-    training = settings.training
-    seed = training.rng_seed_data_pt
-    splits = split_rows(len(labels.image_paths), training.train_prob, training.val_prob, seed)
-    kept = set(limit_training_rows(splits, training.train_frames, seed))
-    splits = [
-        Split.TEST if split is Split.TRAIN and row not in kept else split for row, split in enumerate(splits)
-    ]
-    with write_atomic(output_dir / SPLITS_FILE) as temporary:
-        named = {path: split.value for path, split in zip(labels.image_paths, splits, strict=True)}
-        temporary.write_text(json.dumps(named, indent=1))
-    return splits
-
-
-def _loaders(
-    settings: Settings, labels: Labels, splits: list[Split], augmentation: Augmentation
-) -> tuple[DataLoader, DataLoader]:
-    training, dims = settings.training, settings.data.image_resize_dims
-    seed = 100_003 * training.rng_seed_data_pt + training.rng_seed_model_pt
-
-    def dataset(split: Split, augmentation: Augmentation | None) -> LabeledDataset:
-        chosen = select_rows(labels, [row for row, other in enumerate(splits) if other is split])
-        data_dir = Path(settings.data.data_dir)
-        context = takes_context(settings.model.model_type)
-        return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, seed, context)
-
-    train = dataset(Split.TRAIN, augmentation)
-    validation = dataset(Split.VALIDATION, None)
-    workers: dict[str, Any] = {
-        "num_workers": training.num_workers,
-        "persistent_workers": training.num_workers > 0,
-    }
-    sampler = EpochSampler(len(train), seed)
-    size = training.train_batch_size
-    alone = len(train) > size and len(train) % size == 1  # batch norm learns nothing from one image
-    return (
-        DataLoader(train, batch_size=size, sampler=sampler, drop_last=alone, **workers),
-        DataLoader(validation, batch_size=training.val_batch_size, **workers),
-    )
-
-
 def _trainer(
-    settings: Settings, output_dir: Path, total_steps: int, steps_per_epoch: int, best: BestWeights
+    training: TrainingSettings,
+    plan: Plan,
+    start: int,
+    precision: Precision,
+    device: torch.device,
+    processes: int,
+    callbacks: list[Callback],
 ) -> pl.Trainer:
-    training = settings.training
-    device = pick_device()
-    precision = resolve_precision(training.precision, device)
-    logger.info("device %s, precision %s, %d threads", device, precision.value, torch.get_num_threads())
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")  # batch norm
-    warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
+    """Build a trainer of one long epoch: the batches that are left."""
+    for message in (
+        ".*does not have many workers.*",
+        ".*in eval mode at the start of training",  # frozen batch norm
+        ".*LeafSpec.* is deprecated",
+        "Total length of `DataLoader`",
+    ):
+        warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    callbacks: list[Callback] = [best]
-    if training.early_stopping:
-        callbacks.append(EarlyStopping("val_pixel_error", patience=training.early_stop_patience, mode="min"))
-    epochs = math.ceil(total_steps / steps_per_epoch)
-    interval = training.val_check_interval
+    unfreezes = training.unfreezing_epoch > 0 or training.unfreezing_step is not None
+    several = DDPStrategy(start_method="spawn", find_unused_parameters=unfreezes)
     return pl.Trainer(
-        max_steps=total_steps,
-        max_epochs=epochs,
-        min_epochs=min(training.min_epochs, epochs) if training.min_steps is None else None,
-        min_steps=training.min_steps,
-        check_val_every_n_epoch=min(training.check_val_every_n_epoch, epochs) if interval is None else None,
-        val_check_interval=None if interval is None else min(interval, total_steps),
-        log_every_n_steps=min(training.log_every_n_steps, steps_per_epoch),
+        max_epochs=1,
+        max_steps=plan.steps - start // plan.accumulate,
+        accumulate_grad_batches=plan.accumulate,
+        gradient_clip_val=training.gradient_clip_val,
+        limit_val_batches=0,
         accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
-        precision="bf16-mixed" if precision is Precision.bf16 else "32-true",
+        devices=processes,
+        strategy=several if processes > 1 else "auto",
+        plugins=[LightningEnvironment()],  # the cluster's own scheduler has no say inside a job
+        precision=TRAINER_PRECISION[precision],  # type: ignore[arg-type]
         callbacks=callbacks,
-        logger=TensorBoardLogger(str(output_dir), name="tb_logs", version=""),
+        use_distributed_sampler=False,
+        logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
-        num_sanity_val_steps=0,
+        enable_progress_bar=False,
     )
+
+
+@contextlib.contextmanager
+def _explained_memory_errors(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # torch's OutOfMemoryError is one
+        if not any(text in str(error).lower() for text in OUT_OF_MEMORY):
+            raise
+        dims, training = settings.data.image_resize_dims, settings.training
+        expected = (
+            "memory enough to train (lower training.train_batch_size, with accumulate_grad_batches in its "
+            "place, or data.image_resize_dims)"
+        )
+        found = f"too little for {training.train_batch_size} images of {dims.height}x{dims.width}"
+        raise UserError(Problem(f"training with {settings.model.backbone}", expected, found)) from None

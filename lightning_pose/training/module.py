@@ -1,18 +1,51 @@
-"""The one LightningModule: heatmap loss, optimizer, schedule, validation in pixels."""
+"""The one LightningModule: loss, optimizer, schedule, errors in pixels.
+
+It counts batches and steps over the whole training, also where an interrupted one goes on: Lightning sees
+one long epoch of the batches that are left.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import ModelSettings, Optimizer, Schedule, TrainingSettings
+from lightning_pose.training.average import MovingAverage
 from lightning_pose.training.supervised import supervised_loss
 
 Batch = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a training is.
+
+    Parameters
+    ----------
+    steps : optimizer steps of the whole training.
+    batches_per_epoch : batches that show every image once.
+    accumulate : batches a step.
+    """
+
+    steps: int
+    batches_per_epoch: int
+    accumulate: int = 1
+
+    @property
+    def batches(self) -> int:
+        """Batches of the whole training."""
+        return self.steps * self.accumulate
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that show every image at least once."""
+        return math.ceil(self.batches_per_epoch / self.accumulate)
 
 
 class PoseModule(pl.LightningModule):
@@ -23,8 +56,12 @@ class PoseModule(pl.LightningModule):
     network : what to train.
     model : the ``model`` section.
     training : the ``training`` section.
-    total_steps : optimizer steps of the whole training, for the schedule.
-    steps_per_epoch : optimizer steps an epoch, for milestones.
+    plan : how long.
+    num_keypoints : of each image.
+
+    Attributes
+    ----------
+    start : batches that were done before, by an interrupted training that this one goes on with.
     """
 
     def __init__(
@@ -32,46 +69,57 @@ class PoseModule(pl.LightningModule):
         network: PoseNetwork,
         model: ModelSettings,
         training: TrainingSettings,
-        total_steps: int,
-        steps_per_epoch: int,
+        plan: Plan,
+        num_keypoints: int,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.plan, self.start = network, plan, 0
+        self.num_keypoints = num_keypoints
         self.model_settings, self.training_settings = model, training
-        self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
         self._trainable = [p for p in network.backbone.parameters() if p.requires_grad]
-        self._errors: list[torch.Tensor] = []
+        self.average = None if training.ema_decay is None else MovingAverage(network, training.ema_decay)
 
-    def on_train_batch_start(self, _batch: Batch, _index: int) -> None:
+    @property
+    def result(self) -> nn.Module:
+        """The network whose weights are validated and kept: the trained one or its moving average."""
+        return self.network if self.average is None else self.average.network
+
+    def on_train_batch_start(self, _batch: Batch, index: int) -> None:
         """Let the backbone learn from ``unfreezing_epoch`` or ``unfreezing_step`` on."""
-        settings = self.training_settings
+        settings, number = self.training_settings, self.start + index
         if settings.unfreezing_step is not None:
-            learns = self.global_step >= settings.unfreezing_step
+            learns = number // self.plan.accumulate >= settings.unfreezing_step
         else:
-            learns = self.current_epoch >= settings.unfreezing_epoch
+            learns = number // self.plan.batches_per_epoch >= settings.unfreezing_epoch
         for parameter in self._trainable:
             parameter.requires_grad_(learns)
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
         """Return the loss of a batch."""
         output = self.network(batch["images"])
-        loss = supervised_loss(output, batch, self.network, self.model_settings)
-        self.log("train_loss", loss, prog_bar=True)
-        return loss
+        return supervised_loss(output, batch, self.network, self.model_settings)
 
-    def validation_step(self, batch: Batch, _index: int) -> None:
-        """Collect pixel errors in the labelled image."""
-        keypoints_model_px, _ = self.network.decode(self.network(batch["images"]))
+    def steps_done(self, index: int) -> int | None:
+        """Return how many steps are done after a batch of this run; None in the midst of a step."""
+        done = self.start + index + 1
+        return None if done % self.plan.accumulate else done // self.plan.accumulate
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None
+    ) -> None:
+        """Step, and let the moving average follow."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        if self.average is not None:
+            self.average.follow(self.network, (self.start + batch_idx) // self.plan.accumulate)
+
+    def pixel_errors(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return errors, (B, K), in pixels of the labelled images, and the predictions in model pixels."""
+        network: Any = self.result
+        keypoints_model_px, _ = network.decode(network(batch["images"]))
         height, width = batch["images"].shape[-2:]
         size = torch.tensor([width, height], device=keypoints_model_px.device)
         keypoints_px = (keypoints_model_px + 0.5) * (batch["image_size"][:, None] / size) - 0.5
-        self._errors.append(torch.linalg.norm(keypoints_px - batch["keypoints_px"], dim=-1))
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the mean validation error in pixels."""
-        errors = torch.cat(self._errors)
-        self._errors.clear()
-        self.log("val_pixel_error", torch.nanmean(errors), prog_bar=True)
+        return torch.linalg.norm(keypoints_px - batch["keypoints_px"], dim=-1), keypoints_model_px
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer, head and backbone apart, and the schedule."""
@@ -90,13 +138,13 @@ class PoseModule(pl.LightningModule):
     def rate_factor(self, step: int) -> float:
         """Return the learning rate at a step as a share of the first."""
         params = self.training_settings.lr_scheduler_params
-        if self.training_settings.lr_scheduler is Schedule.multisteplr:
-            multistep = params.multisteplr
-            steps = multistep.milestone_steps
-            if steps is None:
-                steps = [epoch * self.steps_per_epoch for epoch in multistep.milestones]
-            return multistep.gamma ** sum(step >= milestone for milestone in steps)
-        warmup = params.cosine.warmup * self.total_steps
+        cosine = self.training_settings.lr_scheduler is Schedule.cosine
+        warmup = (params.cosine if cosine else params.multisteplr).warmup * self.plan.steps
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(self.total_steps - warmup, 1)))
+        if cosine:
+            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(self.plan.steps - warmup, 1)))
+        steps = params.multisteplr.milestone_steps
+        if steps is None:
+            steps = [epoch * self.plan.steps_per_epoch for epoch in params.multisteplr.milestones]
+        return params.multisteplr.gamma ** sum(step >= milestone for milestone in steps)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightning_pose.data.dataset import EpochSampler, limit_training_rows, split_rows
+from lightning_pose.data.dataset import limit_training_rows, split_rows
 from lightning_pose.types import Split
 
 
@@ -23,11 +23,3 @@ def test_more_training_frames_than_there_are_means_all(caplog: pytest.LogCapture
     assert "500" in caplog.text
     assert len(limit_training_rows(splits, 5, 0)) == 5
     assert len(limit_training_rows(splits, 0.5, 0)) == 8
-
-
-def test_sampler_shuffles_anew_each_epoch_and_repeats_with_its_seed() -> None:
-    sampler, again = EpochSampler(10, 3), EpochSampler(10, 3)
-    first, second = list(sampler), list(sampler)
-    assert [row for _, row in first] != [row for _, row in second]
-    assert {epoch for epoch, _ in second} == {1}
-    assert list(again) == first

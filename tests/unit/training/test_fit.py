@@ -4,18 +4,17 @@ import json
 import logging
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from lightning_pose.config import load_config
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.settings import OptimizerParams, Precision
-from lightning_pose.training.fit import BestWeights, fit
+from lightning_pose.training.callbacks.validation import Validation
+from lightning_pose.training.fit import fit
 from lightning_pose.types import UserError
 from tests.unit.training.squares import NAMES, make_squares, tiny_settings
 
@@ -57,7 +56,7 @@ def same(first, second):
 def test_the_model_folder_is_complete(train, data, precision) -> None:
     folder = train(precision=precision)
     assert {path.name for path in folder.iterdir()} == {
-        "config.yaml", "splits.json", "model.safetensors", "tb_logs"
+        "config.yaml", "splits.json", "model.safetensors", "tb_logs", "train_status.json"
     }  # fmt: skip
     settings = load_config(folder / "config.yaml")
     assert (settings.data.keypoint_names, settings.data.num_keypoints) == (NAMES, 2)
@@ -99,25 +98,6 @@ def test_training_frames_that_are_left_out_are_test_frames(train) -> None:
     assert sorted(splits(few).values()) == ["test"] * 5 + ["train"] * 3 + ["validation"] * 2
     for path, split in splits(few).items():
         assert split == splits(all_of_them)[path] or (split, splits(all_of_them)[path]) == ("test", "train")
-
-
-def test_best_weights_are_those_of_the_lowest_error() -> None:
-    module = SimpleNamespace(network=nn.Linear(1, 1))
-    best = BestWeights()
-    for step, error in enumerate([float("nan"), 5.0, 3.0, float("nan"), 4.0, 3.0], 1):
-        with torch.no_grad():
-            module.network.weight.fill_(step)
-        metrics = {"val_pixel_error": torch.tensor(error)}
-        best.on_validation_end(SimpleNamespace(callback_metrics=metrics, global_step=step), module)
-    assert (best.error, best.step) == (3.0, 3)
-    assert best.state["weight"].item() == 3  # a copy: the network has trained on
-
-
-def test_without_any_error_there_are_no_best_weights() -> None:
-    best = BestWeights()
-    trainer = SimpleNamespace(callback_metrics={}, global_step=1)
-    best.on_validation_end(trainer, SimpleNamespace(network=nn.Linear(1, 1)))
-    assert best.state is None
 
 
 def logged_errors(caplog):
@@ -164,11 +144,11 @@ def test_training_stops_early_once_validation_stalls(train, caplog, min_epochs) 
 def test_the_backbone_is_unchanged_before_it_learns(train, monkeypatch, unfreezing) -> None:
     seen = {}
 
-    def record(_, trainer, module):
+    def record(_, trainer, module, step):
         named = module.network.named_parameters()
-        seen[trainer.global_step] = {name: value.detach().clone() for name, value in named}
+        seen[step] = {name: value.detach().clone() for name, value in named}
 
-    monkeypatch.setattr(BestWeights, "on_validation_end", record)
+    monkeypatch.setattr(Validation, "measure", record)
     train(max_steps=8, model={"freeze_stages": 1}, **unfreezing)
     changed = {
         step: {name for name in seen[2] if not torch.equal(seen[2][name], seen[step][name])}
@@ -196,7 +176,6 @@ def test_a_training_that_fails_leaves_no_weights(train, data, tmp_path) -> None:
         Predictor(folder)
 
 
-@pytest.mark.filterwarnings("ignore:Total length of `DataLoader`")
 @pytest.mark.parametrize("count", [1, 2])
 def test_very_few_images_train_too(tmp_path, count, caplog) -> None:
     labels = make_squares(tmp_path, count)

@@ -18,7 +18,7 @@ from lightning_pose.settings import (
     ScheduleParams,
     TrainingSettings,
 )
-from lightning_pose.training.module import PoseModule
+from lightning_pose.training.module import Plan, PoseModule
 
 STRIDE, SIGMA = 4, 1.25
 NAN = float("nan")
@@ -43,10 +43,8 @@ class Oracle(nn.Module):
 
 def module(network=None, total_steps=100, steps_per_epoch=10, **training):
     model = ModelSettings(heatmap_loss_type=HeatmapLoss.kl, heatmap_sigma=SIGMA)
-    own = PoseModule(network or Oracle(), model, TrainingSettings(**training), total_steps, steps_per_epoch)
-    own.logged = {}
-    own.log = lambda name, value, **_: own.logged.update({name: float(value)})
-    return own
+    plan = Plan(total_steps, steps_per_epoch)
+    return PoseModule(network or Oracle(), model, TrainingSettings(**training), plan, 1)
 
 
 def batch(keypoints_model_px, keypoints_px, size=(64, 64), count=1):
@@ -80,20 +78,15 @@ def test_the_right_heatmaps_cost_nothing(learned) -> None:
 )
 def test_validation_errors_are_in_pixels_of_the_labelled_image(size, labelled_px, error) -> None:
     own = module(Oracle(((20.0, 30.0),)))
-    own.validation_step(batch([[20.0, 30.0]], [list(labelled_px)], size), 0)
-    own.on_validation_epoch_end()
-    assert own.logged["val_pixel_error"] == pytest.approx(error, abs=0.02 * max(size) / 64)
+    errors, _ = own.pixel_errors(batch([[20.0, 30.0]], [list(labelled_px)], size))
+    assert errors.item() == pytest.approx(error, abs=0.02 * max(size) / 64)
 
 
-def test_the_validation_error_is_the_mean_over_labelled_keypoints_of_all_batches() -> None:
-    own = module(Oracle(((20.0, 30.0), (40.0, 10.0))))
-    for labelled, count in (([[20.0, 30.0], [NAN, NAN]], 1), ([[20.0, 30.0], [40.0, 16.0]], 2)):
-        own.validation_step(batch(labelled, labelled, count=count), 0)
-    own.on_validation_epoch_end()
-    assert own.logged["val_pixel_error"] == pytest.approx(12 / 5, abs=0.02)
-    own.validation_step(batch([[20.0, 30.0], [40.0, 10.0]], [[20.0, 30.0], [40.0, 10.0]]), 0)
-    own.on_validation_epoch_end()
-    assert own.logged["val_pixel_error"] == pytest.approx(0, abs=0.02)  # the first validation is forgotten
+def test_what_is_not_labelled_has_no_error() -> None:
+    labelled = [[20.0, 30.0], [NAN, NAN]]
+    errors, found = module(Oracle(((20.0, 30.0), (40.0, 10.0)))).pixel_errors(batch(labelled, labelled))
+    assert errors[0, 0] == pytest.approx(0, abs=0.02) and errors[0, 1].isnan()
+    assert found[0, 1].tolist() == pytest.approx([40.0, 10.0], abs=0.02)
 
 
 def schedule(kind, total_steps=100, steps_per_epoch=10, **params):
@@ -126,6 +119,20 @@ def test_multistep_falls_at_its_epochs() -> None:
     own = schedule(Schedule.multisteplr, multisteplr=multistep)
     steps = [0, 19, 20, 49, 50, 99]
     assert [own.rate_factor(step) for step in steps] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_multistep_may_warm_up_too() -> None:
+    own = schedule(Schedule.multisteplr, multisteplr=MultiStepParams(milestones=[2], gamma=0.1, warmup=0.04))
+    assert [own.rate_factor(step) for step in (0, 3, 4, 20)] == pytest.approx([0.2, 0.8, 1, 0.1])
+
+
+@pytest.mark.parametrize(("start", "accumulate", "index", "steps"), [
+    (0, 1, 0, 1), (0, 1, 4, 5), (6, 1, 0, 7), (0, 3, 0, None), (0, 3, 1, None), (0, 3, 2, 1), (6, 3, 2, 3),
+])  # fmt: skip
+def test_steps_are_counted_over_interruptions(start, accumulate, index, steps) -> None:
+    own = PoseModule(Oracle(), ModelSettings(), TrainingSettings(), Plan(10, 4, accumulate), 1)
+    own.start = start
+    assert own.steps_done(index) == steps
 
 
 @pytest.mark.parametrize(("name", "kind"), [("Adam", torch.optim.Adam), ("AdamW", torch.optim.AdamW)])

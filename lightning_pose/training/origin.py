@@ -1,0 +1,78 @@
+"""What a training depends on: a state of one belongs to no other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lightning_pose.data.context import find_context
+from lightning_pose.fingerprint import fingerprint
+from lightning_pose.models.build import trained_weights
+from lightning_pose.settings import Settings, takes_context
+from lightning_pose.types import Labels
+
+WITHOUT_INFLUENCE = (
+    "data.data_dir", "data.csv_file", "data.skeleton",  # what labels and images say themselves
+    "training.num_workers", "training.test_batch_size", "training.log_every_n_steps",
+    "training.ckpt_every_n_epochs", "training.checkpoint_every_s", "training.compile",
+)  # fmt: skip
+SETTINGS_CODE = ("lightning_pose.config", "lightning_pose.settings", "lightning_pose.settings_checks")
+
+
+def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, str]:
+    """Return everything that a training's weights depend on, as text by name.
+
+    Images count by size and time of change: reading them all would take longer than starting afresh does.
+    """
+    sections = {name: asdict(getattr(settings, name)) for name in ("data", "training", "model")}
+    found = {key: repr(value) for key, value in _leaves(sections) if key not in WITHOUT_INFLUENCE}
+    found["labels"] = _digest(
+        repr(labels.image_paths), repr(labels.keypoint_names), labels.keypoints_px.tobytes()
+    )
+    found["labels' visibility"] = "" if labels.visible is None else _digest(labels.visible.tobytes())
+    found["images"] = _digest(*(_stamp(image_dir / path) for path in _images(settings, labels, image_dir)))
+    starts = (settings.model.backbone_checkpoint, settings.model.checkpoint)
+    found["first weights"] = _digest(*(_stamp(trained_weights(Path(path))) for path in starts if path))
+    found["code"] = fingerprint("lightning_pose.training.fit", *SETTINGS_CODE)
+    found["version of torch"] = str(torch.__version__)
+    return found
+
+
+def _images(settings: Settings, labels: Labels, image_dir: Path) -> list[str]:
+    """Return the labelled images, and what stands for the neighbours of each where the network sees them."""
+    if not takes_context(settings.model.model_type):
+        return labels.image_paths
+    return [
+        name
+        for path in labels.image_paths
+        for name in dict.fromkeys([path, *(own.path for own in find_context(path, image_dir) or [])])
+    ]
+
+
+def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "missing"
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+        digest.update(b"\0")
+    return digest.hexdigest()
