@@ -30,11 +30,11 @@ WITHOUT_EFFECT = (
     "callbacks", "dali", "eval", "hydra", "losses", "data.video_dir", "model.model_name",
     "data.image_orig_dims", "data.mirrored_column_matches", "data.columns_for_singleview_pca",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
-    "model.checkpoint", "model.backbone_pretrained", "model.backbone_checkpoint", "model.head",
+    "model.backbone_pretrained", "model.head",
     "model.do_context", "model.resnet_version", "model.image_size",
     "training.gpu_id",
     "training.imgaug_3d", "training.imgaug_hflip", "training.limit_train_batches",
-    "training.patch_mask", "training.profiler", "training.uniform_heatmaps_for_nan_keypoints",
+    "training.patch_mask", "training.profiler",
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",
 )  # fmt: skip
 KINDS = ("detector", "pose")

@@ -19,6 +19,11 @@ class ModelType(str, Enum):
     heatmap_mhcrnn = "heatmap_mhcrnn"
 
 
+def takes_context(model_type: ModelType) -> bool:
+    """Say whether a network of this type sees the neighbours in time of each labelled frame."""
+    return model_type is ModelType.heatmap_mhcrnn
+
+
 class HeatmapLoss(str, Enum):
     """Distance between predicted and target heatmaps."""
 
@@ -149,6 +154,7 @@ class TrainingSettings:
     log_every_n_steps: int = 10  # steps between points of the training curves
     check_val_every_n_epoch: int = 5  # epochs between validations
     val_check_interval: int | None = None  # steps between validations, instead
+    uniform_heatmaps_for_nan_keypoints: bool = False  # flat targets for empty cells, without `visible`
     ckpt_every_n_epochs: int | None = None  # epochs between weights kept in checkpoints/; null = none
     checkpoint_every_s: float = 30.0  # seconds between states that an interrupted training goes on from
     rng_seed_data_pt: int = 0  # of the split into training, validation and test frames
@@ -166,12 +172,14 @@ class ModelSettings:
 
     backbone: str = "tf_efficientnet_lite0"  # any name that timm knows
     weights: Weights = Weights.auto  # auto: packaged where a package has them, else pretrained
-    model_type: ModelType = ModelType.heatmap  # what the head predicts; heatmap alone can be trained
+    backbone_checkpoint: str | None = None  # a file of the backbone's first weights, instead
+    checkpoint: str | None = None  # a trained model to start from: its folder, or a file of weights
+    model_type: ModelType = ModelType.heatmap  # what the head predicts; heatmap_mhcrnn sees five frames
     heatmap_loss_type: HeatmapLoss = HeatmapLoss.mse  # distance of predicted and target heatmaps
     losses_to_use: list[str] | None = None  # unsupervised losses; none can be trained with
     freeze_stages: int = 0  # how many of the backbone's first stages keep their first weights
     freeze_batch_norm: bool | None = None  # null: yes, unless the weights are random
-    head_channels: int = 64  # width of the head
+    head_channels: int = 64  # width of the head of heatmaps
     heatmap_sigma: float = 1.25  # of the target Gaussian, in heatmap cells
 
 

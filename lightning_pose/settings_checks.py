@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lightning_pose.settings import DataSource, ModelType, Settings
+from lightning_pose.settings import DataSource, Settings
 from lightning_pose.types import Problem
 
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
@@ -118,14 +118,6 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def unsupported(settings: Settings, where: str) -> list[Problem]:
     """Return settings of upstream that load but cannot be trained with."""
     problems = []
-    if settings.model.model_type is not ModelType.heatmap:
-        problems.append(
-            Problem(
-                f"{where}: model.model_type",
-                "heatmap (others are not supported)",
-                settings.model.model_type.value,
-            )
-        )
     if settings.model.losses_to_use:
         problems.append(
             Problem(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,6 +60,14 @@ class BoxStatus(str, Enum):
     FALLBACK = "fallback"  # the detector saw nothing: the box is the whole frame
 
 
+class Visibility(IntEnum):
+    """What a label says of a keypoint, by COCO's numbers."""
+
+    NOT_LABELLED = 0  # nothing: it teaches nothing
+    OCCLUDED = 1  # hidden: a heatmap shall be flat, whatever coordinates there are
+    VISIBLE = 2
+
+
 @dataclass(frozen=True)
 class Labels:
     """Labelled keypoints of N images.
@@ -72,7 +80,7 @@ class Labels:
     keypoints_px : array, (N, K, 2), float64
         Pixels of the labelled image; NaN = not labelled.
     visible : array, (N, K), int8, or None
-        COCO visibility: 0 not labelled, 1 occluded, 2 visible; None = the file has no such column.
+        One of `Visibility`; None = the file has no such column.
     scorer : str
     """
 

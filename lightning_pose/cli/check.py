@@ -20,6 +20,7 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.data.check import check_dataset
     from lightning_pose.data.check_settings import check_training_settings, labels_path
     from lightning_pose.io.labels import read_labels
+    from lightning_pose.settings import takes_context
     from lightning_pose.types import UserError
 
     config = find_config(args.config_file)
@@ -28,7 +29,8 @@ def run(args: argparse.Namespace) -> None:
     own = [data_dir / name for name in (workflow.ind_csv, workflow.ood_csv) if name]
     csv_files = list(dict.fromkeys([labels_path(settings), *own]))
     problems = check_training_settings(settings, str(config))
-    problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names)
+    context = takes_context(settings.model.model_type)
+    problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names, context)
     if problems:
         raise UserError(problems)
     for path in csv_files:

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from lightning_pose.data.check import check_dataset
-    from lightning_pose.data.context import context_paths
+    from lightning_pose.data.context import existing_context
     from lightning_pose.io.files import sha256, write_json
     from lightning_pose.io.labels import read_labels
     from lightning_pose.types import UserError
@@ -30,10 +30,7 @@ def run(args: argparse.Namespace) -> None:
     problems = check_dataset(args.data_dir, [args.labels], None)
     if problems:
         raise UserError(problems)
-    context = {
-        path: [name for name in context_paths(path) or [] if (args.data_dir / name).is_file()]
-        for path in read_labels(args.labels).image_paths
-    }
+    context = {path: existing_context(path, args.data_dir) for path in read_labels(args.labels).image_paths}
     names = sorted({*context, *(name for neighbours in context.values() for name in neighbours)})
     with ThreadPoolExecutor(THREADS) as pool:
         digests = pool.map(lambda name: sha256(args.data_dir / name), names)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.data.context import context_paths, find_context
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.images import ENDINGS, TAIL_BYTES, image_size
 from lightning_pose.io.labels import read_labels
@@ -17,7 +18,12 @@ from lightning_pose.types import Labels, Problem, UserError
 OUTSIDE_SHARE = 0.1  # a label may lie this share of the image's size outside it
 
 
-def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[str] | None) -> list[Problem]:
+def check_dataset(
+    data_dir: Path,
+    csv_files: list[Path],
+    keypoint_names: list[str] | None,
+    needs_context: bool = False,
+) -> list[Problem]:
     """Check labels CSVs and the images they name.
 
     Parameters
@@ -25,6 +31,7 @@ def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[st
     data_dir : folder that image paths are relative to.
     csv_files : labels CSVs; all need the same keypoints.
     keypoint_names : of the config, None = whatever the first CSV has.
+    needs_context : the model sees the neighbours in time of each image.
 
     Returns
     -------
@@ -49,7 +56,22 @@ def check_dataset(data_dir: Path, csv_files: list[Path], keypoint_names: list[st
             problems.append(_names_differ(csv_file, labels.keypoint_names, expected, source))
         problems += _duplicates(csv_file, labels, first)
         problems += _images(csv_file, labels, data_dir)
+        problems += _context(csv_file, labels, data_dir) if needs_context else []
     return problems
+
+
+def _context(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
+    """Refuse labels whose images have no context at all; a few without are none of this check's business."""
+    paths = [path for path in labels.image_paths if _is_inside(path)]
+    if any(find_context(path, data_dir) for path in paths):
+        return []
+    example = next((names[2] for path in paths if (names := context_paths(path))), "img0011.png")
+    expected = f"images with their neighbours in time beside them, such as {example}, for heatmap_mhcrnn"
+    return [Problem(str(csv_file), expected, f"none for any of {len(labels.image_paths)} images")]
+
+
+def _is_inside(path: str) -> bool:
+    return "\0" not in path and not os.path.isabs(path) and ".." not in Path(path).parts
 
 
 def _names_differ(csv_file: Path, found: list[str], expected: list[str], source: str) -> Problem:
@@ -85,12 +107,7 @@ def _images(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
 
 def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path, root: Path) -> list[Problem]:
     where = f"{csv_file}, row {row + 4}"
-    if (
-        "\0" in path
-        or os.path.isabs(path)
-        or ".." in Path(path).parts
-        or not (data_dir / path).resolve().is_relative_to(root)
-    ):
+    if not _is_inside(path) or not (data_dir / path).resolve().is_relative_to(root):
         return [Problem(where, f"an image path inside {data_dir}", path)]
     try:
         height, width = image_size(data_dir / path)

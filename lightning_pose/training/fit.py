@@ -18,11 +18,12 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from lightning_pose.config import to_yaml
 from lightning_pose.data.augmentation import Augmentation, parse_augmentation, without_partner
+from lightning_pose.data.dataset import with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
+from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
-from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import Precision, Settings, TrainingSettings
 from lightning_pose.training.callbacks.curves import Curves
 from lightning_pose.training.callbacks.finite import FiniteLoss
@@ -61,11 +62,12 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     names = labels.keypoint_names
     settings = replace(settings, data=replace(settings.data, keypoint_names=names, num_keypoints=len(names)))
     training = settings.training
+    labels = with_visibility(labels, training.uniform_heatmaps_for_nan_keypoints)
     set_threads()
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
     device, processes = pick_device(), count_processes(training)
     precision = resolve_precision(training.precision, device)
-    network = _build_network(settings, len(names))
+    network = build_network(settings, len(names))
     augmentation = parse_augmentation(training.imgaug)
     _warn_of_lone_sides(names, augmentation)
     splits = assign_splits(labels, training)
@@ -148,26 +150,6 @@ def _warn_of_lone_sides(names: list[str], augmentation: Augmentation) -> None:
             "training.imgaug: a flip takes %s for the keypoint of the other side, which there is none of",
             ", ".join(alone),
         )
-
-
-def _build_network(settings: Settings, keypoints: int) -> PoseNetwork:
-    """Build the network and see that it takes such images and gives such heatmaps."""
-    dims, stride = settings.data.image_resize_dims, 2**settings.data.downsample_factor
-    network = PoseNetwork(settings.model, keypoints, stride)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    where = f"model.backbone {settings.model.backbone}"
-    try:
-        with torch.inference_mode():
-            found = tuple(network.eval()(torch.zeros(1, 3, dims.height, dims.width)).shape[-2:])
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        expected = f"a network that takes images of {dims.height}x{dims.width}"
-        raise UserError(Problem(where, expected, reason)) from None
-    wanted = (dims.height // stride, dims.width // stride)
-    if found != wanted:
-        expected = f"heatmaps of {wanted[0]}x{wanted[1]} (data.downsample_factor)"
-        raise UserError(Problem(where, expected, f"{found[0]}x{found[1]}"))
-    return network.train()
 
 
 def _trainer(

@@ -14,11 +14,10 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from lightning_pose.geometry.heatmaps import decode, gaussian_targets
-from lightning_pose.losses.heatmap import heatmap_loss
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import ModelSettings, Optimizer, Schedule, TrainingSettings
 from lightning_pose.training.average import MovingAverage
+from lightning_pose.training.supervised import supervised_loss
 
 Batch = dict[str, torch.Tensor]
 
@@ -97,14 +96,8 @@ class PoseModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
         """Return the loss of a batch."""
-        logits = self.network(batch["images"])
-        targets, valid = gaussian_targets(
-            batch["keypoints_model_px"],
-            tuple(logits.shape[-2:]),
-            self.network.stride,
-            self.model_settings.heatmap_sigma,
-        )
-        return heatmap_loss(self.model_settings.heatmap_loss_type, logits, targets, valid)
+        output = self.network(batch["images"])
+        return supervised_loss(output, batch, self.network, self.model_settings)
 
     def steps_done(self, index: int) -> int | None:
         """Return how many steps are done after a batch of this run; None in the midst of a step."""
@@ -122,7 +115,7 @@ class PoseModule(pl.LightningModule):
     def pixel_errors(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return errors, (B, K), in pixels of the labelled images, and the predictions in model pixels."""
         network: Any = self.result
-        keypoints_model_px, _ = decode(network(batch["images"]), network.stride)
+        keypoints_model_px, _ = network.decode(network(batch["images"]))
         height, width = batch["images"].shape[-2:]
         size = torch.tensor([width, height], device=keypoints_model_px.device)
         keypoints_px = (keypoints_model_px + 0.5) * (batch["image_size"][:, None] / size) - 0.5

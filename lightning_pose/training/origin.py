@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
+from lightning_pose.data.context import find_context
 from lightning_pose.fingerprint import fingerprint
-from lightning_pose.settings import Settings
+from lightning_pose.models.build import trained_weights
+from lightning_pose.settings import Settings, takes_context
 from lightning_pose.types import Labels
 
 WITHOUT_INFLUENCE = (
@@ -33,10 +35,23 @@ def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, 
         repr(labels.image_paths), repr(labels.keypoint_names), labels.keypoints_px.tobytes()
     )
     found["labels' visibility"] = "" if labels.visible is None else _digest(labels.visible.tobytes())
-    found["images"] = _digest(*(_stamp(image_dir / path) for path in labels.image_paths))
+    found["images"] = _digest(*(_stamp(image_dir / path) for path in _images(settings, labels, image_dir)))
+    starts = (settings.model.backbone_checkpoint, settings.model.checkpoint)
+    found["first weights"] = _digest(*(_stamp(trained_weights(Path(path))) for path in starts if path))
     found["code"] = fingerprint("lightning_pose.training.fit", *SETTINGS_CODE)
     found["version of torch"] = str(torch.__version__)
     return found
+
+
+def _images(settings: Settings, labels: Labels, image_dir: Path) -> list[str]:
+    """Return the labelled images, and what stands for the neighbours of each where the network sees them."""
+    if not takes_context(settings.model.model_type):
+        return labels.image_paths
+    return [
+        name
+        for path in labels.image_paths
+        for name in dict.fromkeys([path, *(own.path for own in find_context(path, image_dir) or [])])
+    ]
 
 
 def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

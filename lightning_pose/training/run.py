@@ -12,7 +12,7 @@ from lightning_pose.data.check_settings import check_training_settings, labels_p
 from lightning_pose.inference.run import crops_for, predict
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels
-from lightning_pose.settings import Settings
+from lightning_pose.settings import Settings, takes_context
 from lightning_pose.types import UserError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ def train(
         if path.is_file() or path == labels_path(settings)
     ]
     problems = check_training_settings(settings, config_name)
-    problems += check_dataset(Path(data.data_dir), csv_files, data.keypoint_names)
+    context = takes_context(settings.model.model_type)
+    problems += check_dataset(Path(data.data_dir), csv_files, data.keypoint_names, context)
     if problems:
         raise UserError(problems)
     if detector_dir is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from lightning_pose.config import load_config
-from lightning_pose.data.context import context_paths
+from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
@@ -94,8 +94,7 @@ def images_of(wildcards):
         labelled = read_labels(labels_csv(wildcards)).image_paths
     except UserError as error:
         raise WorkflowError(str(error))
-    context = [name for path in labelled for name in context_paths(path) or []]
-    there = [name for name in context if (folder / name).is_file()]
+    there = [name for path in labelled for name in existing_context(path, folder)]
     return [str(folder / name) for name in dict.fromkeys([*labelled, *there])]
 
 
@@ -183,6 +182,20 @@ def training_params(wildcards, kind):
     data = replace(own.data, skeleton=[])  # for drawing
     variant = own.workflow.variants.get(wildcards.variant.removeprefix("-"))
     return repr([data, own.training, own.model, getattr(own.workflow, kind), variant])
+
+
+def first_weights(wildcards, kind):
+    """The files of weights that a training starts from, where its settings name any."""
+    name = wildcards.variant.removeprefix("-") or None
+    config = f"config/{wildcards.dataset}.yaml"
+    try:
+        model = load_config(config, kind=kind, variant=name, warn=False).model
+    except UserError as error:
+        raise WorkflowError(str(error))
+    named = [
+        Path(path) for path in (model.backbone_checkpoint, model.checkpoint) if path
+    ]
+    return [str(path if path.suffix else path / "model.safetensors") for path in named]
 
 
 def plot_members(wildcards):

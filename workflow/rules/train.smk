@@ -6,6 +6,7 @@ rule train_detector:
     input:
         index=ind_index,
         labels=ind_labels,
+        weights=lambda w: first_weights(w, "detector"),
     output:
         weights="results/{dataset}/single{variant}_{seed}/model.safetensors",
         config="results/{dataset}/single{variant}_{seed}/config.yaml",
@@ -45,6 +46,7 @@ rule train_pose:
     input:
         crops=ind_crops,
         manifest=ind_manifest,
+        weights=lambda w: first_weights(w, "pose"),
     output:
         weights="results/{dataset}/pose{variant}_{seed}_{ratio}/model.safetensors",
         config="results/{dataset}/pose{variant}_{seed}_{ratio}/config.yaml",

@@ -105,3 +105,19 @@ def test_an_image_of_two_sets_is_named(data_dir):
     one, other = write(data_dir, ["0.png", "1.jpg"]), write(data_dir, ["2.bmp", "1.jpg"], "b.csv")
     (problem,) = found(data_dir, one, other)
     assert "b.csv, row 5" in problem and "1.jpg of a.csv, row 5 again" in problem
+
+
+@pytest.mark.parametrize("neighbour", [None, "img0009.png", "img0012.png", "img0010.context.png"])
+def test_a_context_model_needs_context(data_dir, neighbour):
+    """No image with any is refused; a few without are not."""
+    for name in ("img0010.png", "img0020.png", neighbour):
+        if name:
+            (data_dir / name).write_bytes((data_dir / "0.png").read_bytes())
+    csv = write(data_dir, ["img0010.png", "img0020.png"])
+    assert found(data_dir, csv) == []
+    problems = [str(problem) for problem in check_dataset(data_dir, [csv], NAMES, needs_context=True)]
+    if neighbour:
+        assert problems == []
+    else:
+        (problem,) = problems
+        assert str(csv) in problem and "such as img0011.png" in problem and "none for any of 2" in problem

@@ -140,6 +140,19 @@ def test_context_frames_share_the_box_of_their_labelled_frame(project) -> None:
         assert center_of_light(np.where(crop > 20, crop, 0))[0] == pytest.approx(expected, abs=0.2)
 
 
+def test_the_nearest_frame_stands_for_one_that_is_missing(project, caplog) -> None:
+    (project.data / "labeled-data/a/img0008.jpg").unlink()
+    (project.data / "labeled-data/a/img0011.jpg").unlink()
+    project.crop()
+    stack = cv2.imread(str(project.images / "labeled-data/a/img0010.context.png"))
+    for place, offset in enumerate((-1, -1, 0, 2)):
+        crop = stack[place * 32 : (place + 1) * 32]
+        assert center_of_light(np.where(crop > 20, crop, 0))[0] == pytest.approx(14.75 + offset / 2, abs=0.2)
+    assert cropped(project, caplog) == 0
+    project.draw("labeled-data/a/img0011.jpg", 51, 50)
+    assert cropped(project, caplog) == 1
+
+
 def test_a_frame_without_its_context_has_no_context_file(tmp_path) -> None:
     project = Project(tmp_path, context=False)
     project.crop()

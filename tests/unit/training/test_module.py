@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_pose.geometry.heatmaps import gaussian_targets
+from lightning_pose.geometry.heatmaps import decode, gaussian_targets
 from lightning_pose.settings import (
     CosineParams,
     HeatmapLoss,
@@ -37,6 +37,9 @@ class Oracle(nn.Module):
         targets, _ = gaussian_targets(self.keypoints_model_px, shape, STRIDE, SIGMA)
         return targets.clamp(min=1e-20).log().expand(len(images), -1, -1, -1)
 
+    def decode(self, output):
+        return decode(output, STRIDE)
+
 
 def module(network=None, total_steps=100, steps_per_epoch=10, **training):
     model = ModelSettings(heatmap_loss_type=HeatmapLoss.kl, heatmap_sigma=SIGMA)
@@ -50,6 +53,7 @@ def batch(keypoints_model_px, keypoints_px, size=(64, 64), count=1):
         "images": torch.zeros(count, 3, 64, 64, dtype=torch.uint8),
         "keypoints_model_px": torch.tensor([keypoints_model_px] * count),
         "keypoints_px": torch.tensor([keypoints_px] * count),
+        "visible": torch.full((count, len(keypoints_px)), 2, dtype=torch.int8),
         "image_size": torch.tensor([size] * count, dtype=torch.float32),
     }
 
