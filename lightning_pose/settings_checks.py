@@ -156,9 +156,9 @@ def _losses(settings: Settings) -> Iterator[tuple[str, str, str]]:
         found = str(settings.dali.base.train.sequence_length)
         yield "dali.base.train.sequence_length", "two frames or more", found
     anneal = settings.callbacks.anneal_weight
-    for field in ("init_val", "increase_factor", "final_val", "freeze_until_epoch"):
-        if getattr(anneal, field) < 0:
-            yield f"callbacks.anneal_weight.{field}", "at least 0", str(getattr(anneal, field))
+    for key in ("init_val", "increase_factor", "final_val", "freeze_until_epoch"):
+        if getattr(anneal, key) < 0:
+            yield f"callbacks.anneal_weight.{key}", "at least 0", str(getattr(anneal, key))
     for loss in dataclasses.fields(settings.losses):
         own = getattr(settings.losses, loss.name)
         for field in dataclasses.fields(own):

@@ -104,3 +104,33 @@ def _gaussian_peak(marginal: torch.Tensor, offsets: torch.Tensor) -> torch.Tenso
     _, slope, curvature = torch.linalg.solve(left, right).unbind(-1)
     curvature = curvature.clamp(max=-RIDGE)
     return (-slope / (2 * curvature)).clamp(-1, 1)
+
+
+def soft_decode(logits: torch.Tensor, stride: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find the keypoint of each heatmap so that gradients reach the logits.
+
+    The expectation over the cells of a window about the peak: a soft argmax (Luvizon et al., Computers &
+    Graphics 2019) that a second peak far away does not pull.
+
+    Parameters
+    ----------
+    logits : tensor, (B, K, h, w)
+    stride : model pixels a cell.
+
+    Returns
+    -------
+    keypoints_model_px : tensor, (B, K, 2), float32
+    confidence : tensor, (B, K), float32, from 0 to 1
+        The probability mass in the window; carries no gradient.
+    """
+    height, width = logits.shape[-2:]
+    probability = F.softmax(logits.float().flatten(2), dim=-1)
+    peak = probability.detach().argmax(-1)
+    rows = torch.arange(height, device=logits.device)
+    columns = torch.arange(width, device=logits.device)
+    down = ((rows - (peak // width)[..., None]).abs() <= WINDOW).float()
+    across = ((columns - (peak % width)[..., None]).abs() <= WINDOW).float()
+    window = probability.view(logits.shape) * down[..., :, None] * across[..., None, :]
+    mass = window.sum((-2, -1))
+    x, y = (window.sum(-2) * columns).sum(-1) / mass, (window.sum(-1) * rows).sum(-1) / mass
+    return cell_to_model(torch.stack([x, y], -1), stride), mass.detach().clamp(0, 1)
