@@ -248,7 +248,7 @@ def open_video(
         If it is no video, or the library is missing or cannot decode it.
     """
     facts = path if isinstance(path, VideoFacts) else probe_video(path)
-    has_dali = importlib.util.find_spec("nvidia") is not None and _has_dali()
+    has_dali = _has_dali()
     if library is VideoLibrary.opencv or (library is VideoLibrary.auto and not (on_gpu and has_dali)):
         return OpenCvVideo(facts)
     if not has_dali:
@@ -260,7 +260,8 @@ def open_video(
 
 
 def _has_dali() -> bool:
-    return importlib.util.find_spec("nvidia.dali") is not None
+    names = ("nvidia", "nvidia.dali")
+    return all(importlib.util.find_spec(name) is not None for name in names)
 
 
 def find_videos(video_dir: str | Sequence[str], data_dir: Path) -> list[Path]:
