@@ -323,6 +323,7 @@ class WorkflowSettings:
     detector: dict[str, Any] = field(default_factory=dict)  # settings of detectors, over the file's own
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
+    default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
     videos: list[str] = field(default_factory=list)  # no rule predicts on videos yet
     plots: PlotSettings = field(default_factory=PlotSettings)
 
