@@ -206,7 +206,17 @@ def training_params(wildcards, kind):
     own = settings(wildcards.dataset)
     data = replace(own.data, skeleton=[])  # for drawing
     variant = own.workflow.variants.get(wildcards.variant.removeprefix("-"))
-    return repr([data, own.training, own.model, getattr(own.workflow, kind), variant])
+    sections = [own.training, own.model, getattr(own.workflow, kind), variant]
+    if training_settings(
+        wildcards.dataset, kind, wildcards.variant
+    ).model.losses_to_use:
+        sections += [own.dali, own.losses, own.callbacks]
+    else:
+        data = replace(data, video_dir=None, bbox_dir=None)
+        data = replace(
+            data, mirrored_column_matches=None, columns_for_singleview_pca=None
+        )
+    return repr([data, *sections])
 
 
 def unlabelled_videos(wildcards, kind):
@@ -245,8 +255,10 @@ def video_overrides(wildcards, kind):
     if not videos:
         return []
     listed = ",".join(override("", path).removeprefix("=") for path in videos)
-    boxes = [override("data.bbox_dir", crops_folder(wildcards))]
-    return [f"data.video_dir=[{listed}]", *(boxes if kind == "pose" else [])]
+    own = [f"data.video_dir=[{listed}]"]
+    if kind == "pose":
+        own.append(override("data.bbox_dir", crops_folder(wildcards)))
+    return own
 
 
 def video_file(wildcards):
