@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lightning_pose.config import load_config
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import predict_video
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
@@ -118,3 +119,21 @@ def test_frames_of_uneven_times_are_predicted_with_a_warning(trained, detector, 
     assert trained.run("predict", detector, film) == 0
     assert "row i of the predictions is frame i all the same" in capsys.readouterr().err
     assert len(read_predictions(detector / "video_preds" / "uneven.mp4" / "predictions.csv").index) == 12
+
+
+def test_a_training_on_crops_gets_boxes_of_its_videos(trained, film, detector, tmp_path) -> None:
+    settings = ["model.losses_to_use=[temporal]", f"data.video_dir=['{film[0]}']", "training.max_steps=1",
+                "dali.base.train.sequence_length=5"]  # fmt: skip
+    arguments = ("--output_dir", tmp_path / "pose", "--detector_model", detector, "--skip_predict")
+    assert trained.run("train", trained.config, *arguments, "--overrides", *settings) == 0
+    data = load_config(tmp_path / "pose" / "config.yaml").data
+    assert data.video_dir == [str(film[0])]
+    assert read_bboxes(f"{data.bbox_dir}/film.mp4/bbox.csv").index == list(range(COUNT))
+
+
+def test_a_training_on_crops_of_its_own_needs_boxes(trained, film, tmp_path, capsys) -> None:
+    settings = ["model.losses_to_use=[temporal]", f"data.video_dir=['{film[0]}']"]
+    arguments = ("--output_dir", tmp_path / "pose", "--skip_predict", "--overrides", *settings)
+    assert trained.run("train", trained.pose / "config.yaml", *arguments) == 2
+    assert "data.bbox_dir: expected the boxes of the unlabelled videos" in capsys.readouterr().err
+    assert not (tmp_path / "pose").exists()
