@@ -12,9 +12,9 @@ localrules:
 
 
 rule all:
-    """Make the OOD plots of every dataset that has a config."""
+    """Make the OOD plots of every dataset that has a config, unless the config says otherwise."""
     input:
-        expand("results/{dataset}/ood_plots.pdf", dataset=DATASETS),
+        default_targets,
 
 
 for name in DATASETS:
@@ -30,5 +30,6 @@ for name in DATASETS:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/crop.smk"
+include: "workflow/rules/video.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"

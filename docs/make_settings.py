@@ -88,8 +88,9 @@ def meaning(hint: Any, comment: str) -> str:
 
 
 def field_comments(kind: type) -> dict[str, str]:
-    """Return the comment behind each field in the source."""
-    source = textwrap.dedent(inspect.getsource(kind))
+    """Return the comment behind each field in the source, an inherited one's too."""
+    bases = [base for base in reversed(kind.__mro__) if dataclasses.is_dataclass(base)]
+    source = "\n".join(textwrap.dedent(inspect.getsource(base)) for base in bases)
     return {name: text for name, text in re.findall(r"^    (\w+): .*?  # (.+)$", source, re.MULTILINE)}
 
 

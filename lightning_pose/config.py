@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Keys of upstream Lightning Pose that mean nothing here.
 WITHOUT_EFFECT = (
-    "callbacks", "dali", "eval", "hydra", "losses", "data.video_dir", "model.model_name",
-    "data.image_orig_dims", "data.mirrored_column_matches", "data.columns_for_singleview_pca",
+    "callbacks.anneal_weight.attr_name", "dali.base.predict", "dali.context", "dali.general", "eval", "hydra",
+    "losses.unimodal_js", "model.model_name", "data.image_orig_dims",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.backbone_pretrained", "model.head",
     "model.do_context", "model.resnet_version", "model.image_size",
@@ -38,7 +38,14 @@ WITHOUT_EFFECT = (
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",
 )  # fmt: skip
 KINDS = ("detector", "pose")
-TRAINED_SECTIONS = ("data", "training", "model")  # that workflow.detector, .pose and .variants may change
+TRAINED_SECTIONS = (
+    "data",
+    "training",
+    "model",
+    "dali",
+    "losses",
+    "callbacks",
+)  # that workflow.detector, .pose and .variants may change
 # Mappings whose keys are the user's own.
 FREE_FORM = (
     "workflow.detector", "workflow.pose", "workflow.variants", "workflow.plots.colors", "training.imgaug",

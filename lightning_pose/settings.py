@@ -64,6 +64,26 @@ class Schedule(str, Enum):
     cosine = "cosine"
 
 
+class VideoLibrary(str, Enum):
+    """What decodes videos."""
+
+    auto = "auto"
+    opencv = "opencv"
+    dali = "dali"
+
+
+class UnsupervisedLoss(str, Enum):
+    """Losses on unlabelled video."""
+
+    temporal = "temporal"
+    temporal_heatmap_mse = "temporal_heatmap_mse"
+    temporal_heatmap_kl = "temporal_heatmap_kl"
+    pca_singleview = "pca_singleview"
+    pca_multiview = "pca_multiview"
+    unimodal_mse = "unimodal_mse"
+    unimodal_kl = "unimodal_kl"
+
+
 class DataSource(str, Enum):
     """How the workflow makes a data folder."""
 
@@ -90,6 +110,10 @@ class DataSettings:
     keypoint_names: list[str] | None = None  # null = those of the labels
     skeleton: list[Any] = field(default_factory=list)  # pairs of keypoint names, for drawing
     downsample_factor: int = 2  # a heatmap cell is 2**downsample_factor pixels of the network's input
+    video_dir: Any = None  # unlabelled videos: a folder or a list of files, here or in data_dir
+    bbox_dir: str | None = None  # folder with <video>/bbox.csv: crops of the videos train, not whole frames
+    mirrored_column_matches: list[Any] | None = None  # pca_multiview: keypoint numbers of each view
+    columns_for_singleview_pca: list[int] | None = None  # pca_singleview: keypoint numbers; null = all
 
 
 @dataclass
@@ -176,11 +200,109 @@ class ModelSettings:
     checkpoint: str | None = None  # a trained model to start from: its folder, or a file of weights
     model_type: ModelType = ModelType.heatmap  # what the head predicts; heatmap_mhcrnn sees five frames
     heatmap_loss_type: HeatmapLoss = HeatmapLoss.mse  # distance of predicted and target heatmaps
-    losses_to_use: list[str] | None = None  # unsupervised losses; none can be trained with
+    losses_to_use: list[str] | None = None  # losses on unlabelled video, by their names under `losses`
     freeze_stages: int = 0  # how many of the backbone's first stages keep their first weights
     freeze_batch_norm: bool | None = None  # null: yes, unless the weights are random
     head_channels: int = 64  # width of the head of heatmaps
     heatmap_sigma: float = 1.25  # of the target Gaussian, in heatmap cells
+
+
+@dataclass
+class SequenceSettings:
+    """Stretches of unlabelled video."""
+
+    sequence_length: int = 32  # consecutive frames that a step learns from
+
+
+@dataclass
+class VideoBase:
+    """Video for networks without context."""
+
+    train: SequenceSettings = field(default_factory=SequenceSettings)
+
+
+@dataclass
+class VideoSettings:
+    """How videos are read."""
+
+    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else OpenCV
+    base: VideoBase = field(default_factory=VideoBase)
+
+
+@dataclass
+class TemporalLoss:
+    """Keypoints move little from frame to frame."""
+
+    log_weight: float = 5.0  # the weight is 1 / (2 exp(log_weight))
+    epsilon: Any = 20.0  # frame pixels that cost nothing; a number, or one a keypoint
+    prob_threshold: float = 0.05  # keypoints of lower confidence do not count
+
+
+@dataclass
+class HeatmapSequenceLoss:
+    """Heatmaps change little from frame to frame."""
+
+    log_weight: float = 5.0  # the weight is 1 / (2 exp(log_weight))
+    epsilon: float = 0.0  # difference that costs nothing
+    prob_threshold: float = 0.05  # keypoints of lower confidence do not count
+
+
+@dataclass
+class SingleviewPcaLoss:
+    """Poses lie near those of the labels."""
+
+    log_weight: float = 5.0  # the weight is 1 / (2 exp(log_weight))
+    components_to_keep: float = 0.99  # below 1: share of the labels' variance; else number of components
+    epsilon: float | None = None  # frame pixels that cost nothing; null = as the labels' own error says
+    empirical_epsilon_percentile: float = 0.99  # share of the labels' errors that then cost nothing
+    empirical_epsilon_multiplier: float = 1.0  # times that error
+    prob_threshold: float = 0.05  # keypoints of lower confidence do not count
+
+
+@dataclass
+class MultiviewPcaLoss(SingleviewPcaLoss):
+    """Views of one body part fit to one point in space."""
+
+    components_to_keep: float = 3  # below 1: share of the labels' variance; else number of components
+
+
+@dataclass
+class UnimodalLoss:
+    """Each heatmap is a single Gaussian about its own keypoint."""
+
+    log_weight: float = 5.0  # the weight is 1 / (2 exp(log_weight))
+    epsilon: float = 0.0  # difference that costs nothing
+    prob_threshold: float = 0.05  # keypoints of lower confidence do not count
+
+
+@dataclass
+class LossSettings:
+    """Losses on unlabelled video, for `model.losses_to_use`."""
+
+    temporal: TemporalLoss = field(default_factory=TemporalLoss)
+    temporal_heatmap_mse: HeatmapSequenceLoss = field(default_factory=HeatmapSequenceLoss)
+    temporal_heatmap_kl: HeatmapSequenceLoss = field(default_factory=HeatmapSequenceLoss)
+    pca_singleview: SingleviewPcaLoss = field(default_factory=SingleviewPcaLoss)
+    pca_multiview: MultiviewPcaLoss = field(default_factory=MultiviewPcaLoss)
+    unimodal_mse: UnimodalLoss = field(default_factory=UnimodalLoss)
+    unimodal_kl: UnimodalLoss = field(default_factory=UnimodalLoss)
+
+
+@dataclass
+class AnnealWeight:
+    """How the losses on unlabelled video gain weight."""
+
+    init_val: float = 0.0  # factor of their weights at first
+    increase_factor: float = 0.01  # what it gains each epoch
+    final_val: float = 1.0  # where it stays
+    freeze_until_epoch: int = 0  # it stays at init_val up to this epoch
+
+
+@dataclass
+class CallbackSettings:
+    """What changes in the course of a training."""
+
+    anneal_weight: AnnealWeight = field(default_factory=AnnealWeight)
 
 
 @dataclass
@@ -217,6 +339,7 @@ class WorkflowSettings:
     detector: dict[str, Any] = field(default_factory=dict)  # settings of detectors, over the file's own
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
+    default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
     videos: list[str] = field(default_factory=list)  # no rule predicts on videos yet
     plots: PlotSettings = field(default_factory=PlotSettings)
 
@@ -228,4 +351,7 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
+    dali: VideoSettings = field(default_factory=VideoSettings)
+    losses: LossSettings = field(default_factory=LossSettings)
+    callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)

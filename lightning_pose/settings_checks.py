@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from lightning_pose.settings import DataSource, Settings
+from lightning_pose.settings import DataSettings, DataSource, ModelType, Settings, UnsupervisedLoss
 from lightning_pose.types import Problem
 
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 SIZE_STEP = 32  # the coarsest stride of the backbones
+LARGEST_LOG_WEIGHT = 50.0  # exp() of more is no weight at all
 SMALLEST_SIGMA, LARGEST_SIGMA = 0.3, 20.0  # below, a target is one cell; above, it fills the heatmap
 
 
 def impossible_values(settings: Settings, where: str) -> list[Problem]:
     """Return every setting whose value cannot work."""
-    found = (*_data(settings), *_training(settings), *_model(settings), *_workflow(settings))
+    found = (
+        *_data(settings),
+        *_training(settings),
+        *_model(settings),
+        *_losses_to_use(settings),
+        *_losses(settings),
+        *_workflow(settings),
+    )
     return [Problem(f"{where}: {key}", expected, value) for key, expected, value in found]
 
 
@@ -95,6 +107,93 @@ def _model(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "model.heatmap_sigma", expected, str(model.heatmap_sigma)
 
 
+def _losses_to_use(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    known = [loss.value for loss in UnsupervisedLoss]
+    names = settings.model.losses_to_use or []
+    for name in names:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, 1, 0)[0]
+            expected = f"names among {', '.join(known)} (nearest: {nearest})"
+            yield "model.losses_to_use", expected, name
+    if len(set(names)) != len(names):
+        yield "model.losses_to_use", "each loss once", ", ".join(names)
+    of_heatmaps = [name for name in names if name.startswith(("temporal_heatmap", "unimodal"))]
+    if of_heatmaps and settings.model.model_type is ModelType.regression:
+        yield "model.losses_to_use", "no loss of heatmaps for model_type regression", ", ".join(of_heatmaps)
+    data = settings.data
+    if names and not data.video_dir:
+        yield "data.video_dir", "unlabelled videos, for model.losses_to_use", "none"
+    if data.video_dir is not None and not _is_texts(data.video_dir):
+        yield "data.video_dir", "a folder, or a list of video files", repr(data.video_dir)
+    if "pca_multiview" in names and not data.mirrored_column_matches:
+        yield "data.mirrored_column_matches", "a list of keypoint numbers a view, for pca_multiview", "none"
+    count = len(data.keypoint_names) if data.keypoint_names is not None else data.num_keypoints
+    yield from column_problems(data, count)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, str) for v in value))
+
+
+def column_problems(data: DataSettings, keypoints: int | None) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with the keypoint numbers of the PCA losses; `keypoints`: how many there are."""
+    views = data.mirrored_column_matches or []
+    lists = {"data.columns_for_singleview_pca": [data.columns_for_singleview_pca]}
+    if not all(isinstance(view, list) for view in views) or len({len(view) for view in views}) > 1:
+        yield "data.mirrored_column_matches", "lists of equal length, one a view", str(views)
+    elif len(views) == 1:
+        yield "data.mirrored_column_matches", "two views or more", str(views)
+    else:
+        lists["data.mirrored_column_matches"] = [[column for view in views for column in view] or None]
+    for key, (columns,) in lists.items():
+        if columns is None:
+            continue
+        wrong = [column for column in columns if not _is_column(column, keypoints)]
+        if wrong:
+            last = "" if keypoints is None else f" to {keypoints - 1}"
+            yield key, f"keypoint numbers from 0{last}", ", ".join(map(str, wrong))
+        elif len(set(columns)) != len(columns):
+            yield key, "each keypoint once", str(columns)
+        elif len(columns) < 2:
+            yield key, "two keypoints or more", str(columns)
+
+
+def _is_column(column: Any, keypoints: int | None) -> bool:
+    return isinstance(column, int) and column >= 0 and (keypoints is None or column < keypoints)
+
+
+def _losses(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    if settings.dali.base.train.sequence_length < 2:
+        found = str(settings.dali.base.train.sequence_length)
+        yield "dali.base.train.sequence_length", "two frames or more", found
+    anneal = settings.callbacks.anneal_weight
+    for key in ("init_val", "increase_factor", "final_val", "freeze_until_epoch"):
+        if getattr(anneal, key) < 0:
+            yield f"callbacks.anneal_weight.{key}", "at least 0", str(getattr(anneal, key))
+    for loss in dataclasses.fields(settings.losses):
+        own = getattr(settings.losses, loss.name)
+        for field in dataclasses.fields(own):
+            expected = _expected_number(field.name, getattr(own, field.name))
+            if expected:
+                yield f"losses.{loss.name}.{field.name}", expected, str(getattr(own, field.name))
+
+
+def _expected_number(field: str, value: Any) -> str | None:
+    """Return what a number of a loss should be; None if it is."""
+    if field == "epsilon":
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        is_right = all(isinstance(v, int | float) and math.isfinite(v) and v >= 0 for v in values)
+        return None if is_right else "a number of at least 0, or one a keypoint"
+    if field == "components_to_keep":
+        is_right = 0 < value < 1 or (value >= 1 and float(value).is_integer())
+        return None if is_right else "a share between 0 and 1, or a whole number"
+    if field in ("prob_threshold", "empirical_epsilon_percentile"):
+        return None if 0 <= value <= 1 else "0 to 1"
+    if field == "empirical_epsilon_multiplier":
+        return None if value >= 0 else "at least 0"
+    return None if abs(value) <= LARGEST_LOG_WEIGHT else f"{-LARGEST_LOG_WEIGHT:g} to {LARGEST_LOG_WEIGHT:g}"
+
+
 def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     workflow = settings.workflow
     if not workflow.seeds or len(set(workflow.seeds)) != len(workflow.seeds) or min(workflow.seeds) < 0:
@@ -113,17 +212,3 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for name in workflow.anchor_keypoints:
         if names is not None and name not in names:
             yield "workflow.anchor_keypoints", f"names of keypoint_names ({', '.join(names)})", name
-
-
-def unsupported(settings: Settings, where: str) -> list[Problem]:
-    """Return settings of upstream that load but cannot be trained with."""
-    problems = []
-    if settings.model.losses_to_use:
-        problems.append(
-            Problem(
-                f"{where}: model.losses_to_use",
-                "[] (unsupervised losses are not supported)",
-                str(settings.model.losses_to_use),
-            )
-        )
-    return problems

@@ -7,7 +7,7 @@ litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/imag
 from __future__ import annotations
 
 import argparse
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 DEFAULT_RATIO = 2.0
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min_confidence", type=float, default=0.05, help="ignore keypoints below (default 0.05)"
     )
+    parser.add_argument("--video", type=Path, help="that the predictions are of: tells the frames' size")
     parser.add_argument(
         "--frame_size", metavar="HxW", help="of a video's frames, whose size no image in --data_dir tells"
     )
@@ -84,11 +85,23 @@ def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> t
     name = index[row]
     if args.frame_size is not None:
         return parse_size(args.frame_size, "--frame_size")
+    if args.video is not None:
+        return _video_size(args.video)
     if isinstance(name, int):
         raise UserError(
-            Problem("--frame_size", f"HxW, since no animal was found in video frame {name}", "none")
+            Problem(
+                "--video or --frame_size", f"one, since no animal was found in video frame {name}", "none"
+            )
         )
     return image_size(_data_dir(args) / name)
+
+
+@cache
+def _video_size(path: Path) -> tuple[int, int]:
+    from lightning_pose.io.video import open_video
+    from lightning_pose.settings import VideoLibrary
+
+    return open_video(path, VideoLibrary.opencv).frame_hw()
 
 
 def _data_dir(args: argparse.Namespace) -> Path:

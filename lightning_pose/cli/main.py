@@ -20,7 +20,7 @@ COMMANDS = {
     "convert": "convert another tool's labels",
     "check": "validate a config file and its data without training",
     "train": "train a detector, or a pose model on a detector's crops",
-    "predict": "predict keypoints on labelled frames",
+    "predict": "predict keypoints on labelled frames and videos",
     "create_bbox": "compute bounding boxes from a detector's predictions",
     "crop": "crop labelled frames around their bounding boxes",
     "remap": "map a pose model's predictions back to frame coordinates",

@@ -1,8 +1,12 @@
-"""Predict keypoints on labelled frames.
+"""Predict keypoints on labelled frames and on videos.
 
 Writes MODEL_DIR/image_preds/<csv>/predictions.csv in pixels of the images of the CSV, and pixel errors
 beside it. For a pose model's crops, whose boxes lie beside the CSV, remapped_predictions.csv holds the same
 in frame pixels. With --detector_mode, the boxes (bbox.csv), the crops and their labels (cropped_<csv>) too.
+
+For a video, writes MODEL_DIR/video_preds/<video file name>/predictions.csv: row i is frame i, in frame
+pixels. A pose model needs the box of each frame (--bbox), which a detector writes beside its predictions with
+--detector_mode.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model_dir", type=Path, help="a trained model's folder")
     parser.add_argument(
-        "input_path", type=Path, nargs="+", help="labels CSVs; a bare name is found in the data folder too"
+        "input_path", type=Path, nargs="+", help="labels CSVs, found in the data folder too; videos"
     )
+    parser.add_argument("--bbox", type=Path, help="boxes of a video's frames, for a pose model (one video)")
     parser.add_argument(
         "--detector_mode", action="store_true", help="write bounding boxes and cropped images too"
     )
@@ -34,17 +39,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Predict."""
     from lightning_pose.inference.run import predict
+    from lightning_pose.inference.video import predict_videos
+    from lightning_pose.io.video import SUFFIXES
     from lightning_pose.types import Problem, UserError
 
     if args.output and len(args.input_path) > 1:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
     if args.output and args.detector_mode:
         raise UserError(Problem("--output", "none with --detector_mode, which writes several files", "both"))
-    predict(
-        model_dir=args.model_dir,
-        inputs=args.input_path,
-        data_dir=args.data_dir,
-        output=args.output,
-        detector_mode=args.detector_mode,
-        overrides=args.overrides,
-    )
+    videos = [path for path in args.input_path if path.suffix.lower() in SUFFIXES]
+    csv_files = [path for path in args.input_path if path not in videos]
+    if args.bbox and len(videos) != 1:
+        raise UserError(Problem("--bbox", "one video", f"{len(videos)} videos"))
+    if csv_files:
+        predict(
+            model_dir=args.model_dir,
+            inputs=csv_files,
+            data_dir=args.data_dir,
+            output=args.output,
+            detector_mode=args.detector_mode,
+            overrides=args.overrides,
+        )
+    if videos:
+        predict_videos(args.model_dir, videos, args.output, args.bbox, args.detector_mode, args.overrides)

@@ -6,18 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_pose.data.augmentation import parse_augmentation
+from lightning_pose.data.clips import find_clips
 from lightning_pose.settings import Settings
-from lightning_pose.settings_checks import unsupported
 from lightning_pose.types import Problem, UserError
 
 
 def check_training_settings(settings: Settings, where: str) -> list[Problem]:
     """Return what of loaded settings cannot be trained with; `where` is the config file, for messages."""
-    problems = unsupported(settings, where)
+    problems: list[Problem] = []
     try:
         parse_augmentation(settings.training.imgaug)
     except UserError as error:
         problems += [replace(problem, where=f"{where}: {problem.where}") for problem in error.problems]
+    if settings.model.losses_to_use:
+        try:
+            find_clips(settings)
+        except UserError as error:
+            problems += error.problems
     return problems
 
 

@@ -55,7 +55,7 @@ class Predictor:
 
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
         """Predict on image files, paths relative to `data_dir`."""
-        parts = [self._predict_batch(*batch) for batch in self._batches(image_paths, Path(data_dir))]
+        parts = [self.predict_batch(*batch) for batch in self._batches(image_paths, Path(data_dir))]
         names = self.settings.data.keypoint_names or []
         keypoints_px = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, len(names), 2))
         confidence = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, len(names)))
@@ -94,7 +94,11 @@ class Predictor:
                 yield images, np.array([shape for _, shape in loaded], dtype=float)
 
     @torch.inference_mode()
-    def _predict_batch(self, images: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_batch(self, images: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predict on images (B, 3, H, W) uint8 that were of `sizes` (B, 2), height and width.
+
+        Returns keypoints (B, K, 2), in pixels of the images before they were resized, and confidence (B, K).
+        """
         tensor = torch.from_numpy(images).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             output = self.network(tensor)

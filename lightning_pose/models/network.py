@@ -126,6 +126,12 @@ class PoseNetwork(nn.Module):
         """Find the keypoints as `decode` does, differentiable, for losses of coordinates."""
         return self._keypoints(output, soft_decode)
 
+    def heatmaps(self, output: Output) -> torch.Tensor | None:
+        """Return the logits of heatmaps, (B, K, h, w), those with context if any; None without heatmaps."""
+        if isinstance(output, tuple):
+            return output[-1]
+        return None if self.model_type is ModelType.regression else output
+
     def _keypoints(self, output: Output, find: Callable[[torch.Tensor, int], Keypoints]) -> Keypoints:
         if isinstance(output, tuple):
             return more_confident(*(find(logits, self.stride) for logits in output))

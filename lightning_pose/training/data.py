@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader, Subset
 from lightning_pose.data.augmentation import Augmentation
 from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, select_rows, split_rows
 from lightning_pose.data.sampling import EpochBatches
+from lightning_pose.data.unlabeled import UnlabeledSequences, sequence_loader
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.model_dir import SPLITS_FILE
 from lightning_pose.settings import Settings, TrainingSettings, takes_context
@@ -44,16 +46,23 @@ class TrainingData(pl.LightningDataModule):
     labels : all labelled images, keypoints in image pixels.
     splits : what each of them is for.
     augmentation : of the training images.
+    sequences : of unlabelled video, one a batch.
     """
 
     def __init__(
-        self, settings: Settings, labels: Labels, splits: list[Split], augmentation: Augmentation
+        self,
+        settings: Settings,
+        labels: Labels,
+        splits: list[Split],
+        augmentation: Augmentation,
+        sequences: UnlabeledSequences | None = None,
     ) -> None:
         super().__init__()
         training, dims = settings.training, settings.data.image_resize_dims
         self.training = training
         self.seed = 100_003 * training.rng_seed_data_pt + training.rng_seed_model_pt
         self.batches, self.start = 0, 0
+        self.sequences = sequences
 
         def dataset(split: Split, augmentation: Augmentation | None) -> LabeledDataset:
             chosen = select_rows(labels, [row for row, other in enumerate(splits) if other is split])
@@ -71,17 +80,22 @@ class TrainingData(pl.LightningDataModule):
     def _share(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader | WithVideo:
         """Return this process' part of the batches that are left."""
+        rank, processes = self._share()
         batches = EpochBatches(
             len(self.train_set),
             self.training.train_batch_size,
             self.seed,
             self.batches,
             self.start,
-            self._share(),
+            (rank, processes),
         )
-        return DataLoader(self.train_set, batch_sampler=batches, **self._workers())
+        labelled = DataLoader(self.train_set, batch_sampler=batches, **self._workers())
+        if self.sequences is None:
+            return labelled
+        own = range(self.start * processes + rank, self.batches * processes, processes)
+        return WithVideo(labelled, sequence_loader(self.sequences, own, self.training.num_workers))
 
     def validation_loader(self) -> DataLoader:
         """Return this process' part of the validation images."""
@@ -91,4 +105,20 @@ class TrainingData(pl.LightningDataModule):
 
     def _workers(self) -> dict[str, Any]:
         count = self.training.num_workers
-        return {"num_workers": count, "persistent_workers": count > 0}
+        # forked workers would wait for ever for threads of OpenCV and FFmpeg that no fork takes along
+        method = "forkserver" if count else None
+        return {"num_workers": count, "persistent_workers": count > 0, "multiprocessing_context": method}
+
+
+class WithVideo:
+    """Batches of labelled images, each with a sequence of unlabelled frames under ``video``."""
+
+    def __init__(self, labelled: DataLoader, video: DataLoader) -> None:
+        self.labelled, self.video = labelled, video
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch, sequence in zip(self.labelled, self.video, strict=True):
+            yield {**batch, "video": sequence}

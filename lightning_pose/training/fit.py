@@ -18,8 +18,9 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from lightning_pose.config import to_yaml
 from lightning_pose.data.augmentation import Augmentation, parse_augmentation, without_partner
-from lightning_pose.data.dataset import with_visibility
+from lightning_pose.data.dataset import select_rows, with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
+from lightning_pose.data.unlabeled import UnlabeledSequences
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
 from lightning_pose.models.build import build_network
@@ -34,6 +35,7 @@ from lightning_pose.training.callbacks.validation import Validation
 from lightning_pose.training.data import TrainingData, assign_splits, write_splits
 from lightning_pose.training.module import Plan, PoseModule
 from lightning_pose.training.origin import origin_of
+from lightning_pose.training.unsupervised import UnsupervisedLosses, build_sequences
 from lightning_pose.types import Labels, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
@@ -72,7 +74,8 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     _warn_of_lone_sides(names, augmentation)
     splits = assign_splits(labels, training)
     plan = make_plan(training, splits.count(Split.TRAIN), processes)
-    data = TrainingData(settings, labels, splits, augmentation)
+    unsupervised, sequences = _on_video(settings, labels, splits, device)
+    data = TrainingData(settings, labels, splits, augmentation, sequences)
     validation = Validation(training, plan, data.validation_loader, output_dir / WEIGHTS_FILE)
     every = training.ckpt_every_n_epochs
     checkpoints = Checkpoints(
@@ -84,7 +87,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     )
     _prepare_folder(output_dir, settings, is_new=checkpoints.state is None)
     write_splits(labels, splits, output_dir)
-    module = PoseModule(network, settings.model, training, plan, len(names))
+    module = PoseModule(network, settings.model, training, plan, len(names), unsupervised)
     module.start = checkpoints.batches
     data.plan(plan.batches, module.start)
     if checkpoints.state is not None:
@@ -107,6 +110,18 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     ]
     with _explained_memory_errors(settings):
         _trainer(training, plan, module.start, precision, device, processes, callbacks).fit(module, data)
+
+
+def _on_video(
+    settings: Settings, labels: Labels, splits: list[Split], device: torch.device
+) -> tuple[UnsupervisedLosses, UnlabeledSequences] | tuple[None, None]:
+    """Build the losses on unlabelled video, and what they see."""
+    if not settings.model.losses_to_use:
+        return None, None
+    rows = [row for row, split in enumerate(splits) if split is Split.TRAIN]
+    stride = 2**settings.data.downsample_factor
+    losses = UnsupervisedLosses(settings, select_rows(labels, rows), stride)
+    return losses, build_sequences(settings, on_gpu=device.type == "cuda")
 
 
 def count_processes(training: TrainingSettings) -> int:

@@ -18,8 +18,9 @@ from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import ModelSettings, Optimizer, Schedule, TrainingSettings
 from lightning_pose.training.average import MovingAverage
 from lightning_pose.training.supervised import supervised_loss
+from lightning_pose.training.unsupervised import UnsupervisedLosses
 
-Batch = dict[str, torch.Tensor]
+Batch = dict[str, Any]  # tensors; "video", of unlabelled frames, is a dict of tensors itself
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class PoseModule(pl.LightningModule):
     training : the ``training`` section.
     plan : how long.
     num_keypoints : of each image.
+    unsupervised : losses on the unlabelled video of each batch.
 
     Attributes
     ----------
@@ -71,10 +73,11 @@ class PoseModule(pl.LightningModule):
         training: TrainingSettings,
         plan: Plan,
         num_keypoints: int,
+        unsupervised: UnsupervisedLosses | None = None,
     ) -> None:
         super().__init__()
         self.network, self.plan, self.start = network, plan, 0
-        self.num_keypoints = num_keypoints
+        self.num_keypoints, self.unsupervised = num_keypoints, unsupervised
         self.model_settings, self.training_settings = model, training
         self._trainable = [p for p in network.backbone.parameters() if p.requires_grad]
         self.average = None if training.ema_decay is None else MovingAverage(network, training.ema_decay)
@@ -94,10 +97,26 @@ class PoseModule(pl.LightningModule):
         for parameter in self._trainable:
             parameter.requires_grad_(learns)
 
-    def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
-        """Return the loss of a batch."""
+    def training_step(self, batch: Batch, index: int) -> dict[str, torch.Tensor]:
+        """Return the loss of a batch, and what it is made of."""
         output = self.network(batch["images"])
-        return supervised_loss(output, batch, self.network, self.model_settings)
+        loss = supervised_loss(output, batch, self.network, self.model_settings)
+        if self.unsupervised is None:
+            return {"loss": loss}
+        values = self.video_losses(self.network, batch["video"])
+        epoch = (self.start + index) // self.plan.batches_per_epoch
+        parts = {"supervised": loss, **values}
+        return {
+            "loss": loss + self.unsupervised.total(values, epoch),
+            **{name: value.detach() for name, value in parts.items()},
+        }
+
+    def video_losses(self, network: PoseNetwork, video: Batch) -> Batch:
+        """Return the losses of a network on a sequence of unlabelled frames, without their weights."""
+        assert self.unsupervised is not None
+        output = network(video["images"])
+        decoded = network.soft_decode(output)
+        return self.unsupervised(network.heatmaps(output), video["model_to_frame"], decoded)
 
     def steps_done(self, index: int) -> int | None:
         """Return how many steps are done after a batch of this run; None in the midst of a step."""

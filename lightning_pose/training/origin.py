@@ -12,12 +12,14 @@ import torch
 
 from lightning_pose.data.context import find_context
 from lightning_pose.fingerprint import fingerprint
+from lightning_pose.io.video import find_videos
 from lightning_pose.models.build import trained_weights
 from lightning_pose.settings import Settings, takes_context
 from lightning_pose.types import Labels
 
 WITHOUT_INFLUENCE = (
-    "data.data_dir", "data.csv_file", "data.skeleton",  # what labels and images say themselves
+    "data.data_dir", "data.csv_file", "data.video_dir", "data.bbox_dir",  # whose content counts
+    "data.skeleton",
     "training.num_workers", "training.test_batch_size", "training.log_every_n_steps",
     "training.ckpt_every_n_epochs", "training.checkpoint_every_s", "training.compile",
 )  # fmt: skip
@@ -29,18 +31,30 @@ def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, 
 
     Images count by size and time of change: reading them all would take longer than starting afresh does.
     """
-    sections = {name: asdict(getattr(settings, name)) for name in ("data", "training", "model")}
+    sees_video = bool(settings.model.losses_to_use)
+    names = ("data", "training", "model", *(("losses", "callbacks", "dali") if sees_video else ()))
+    sections = {name: asdict(getattr(settings, name)) for name in names}
     found = {key: repr(value) for key, value in _leaves(sections) if key not in WITHOUT_INFLUENCE}
     found["labels"] = _digest(
         repr(labels.image_paths), repr(labels.keypoint_names), labels.keypoints_px.tobytes()
     )
     found["labels' visibility"] = "" if labels.visible is None else _digest(labels.visible.tobytes())
     found["images"] = _digest(*(_stamp(image_dir / path) for path in _images(settings, labels, image_dir)))
+    if sees_video:
+        found["unlabelled videos"] = _digest(*(_stamp(path) for path in _videos(settings)))
     starts = (settings.model.backbone_checkpoint, settings.model.checkpoint)
     found["first weights"] = _digest(*(_stamp(trained_weights(Path(path))) for path in starts if path))
     found["code"] = fingerprint("lightning_pose.training.fit", *SETTINGS_CODE)
     found["version of torch"] = str(torch.__version__)
     return found
+
+
+def _videos(settings: Settings) -> list[Path]:
+    """Return the unlabelled videos, and their boxes where there are any."""
+    data = settings.data
+    videos = find_videos(data.video_dir, Path(data.data_dir))
+    boxes = [Path(data.bbox_dir) / path.name / "bbox.csv" for path in videos] if data.bbox_dir else []
+    return [*videos, *boxes]
 
 
 def _images(settings: Settings, labels: Labels, image_dir: Path) -> list[str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from lightning_pose.data.check import check_dataset
 from lightning_pose.data.check_settings import check_training_settings, labels_path
 from lightning_pose.inference.run import crops_for, predict
+from lightning_pose.inference.video import boxes_for_videos
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.video import find_videos
 from lightning_pose.settings import Settings, takes_context
 from lightning_pose.types import UserError
 
@@ -53,6 +55,10 @@ def train(
         raise UserError(problems)
     if detector_dir is not None:
         cropped = crops_for(detector_dir, csv_files, Path(data.data_dir), settings.workflow)
+        if settings.model.losses_to_use and data.bbox_dir is None:
+            videos = [path.resolve() for path in find_videos(data.video_dir, Path(data.data_dir))]
+            bbox_dir = boxes_for_videos(detector_dir, videos)
+            data = replace(data, video_dir=[str(path) for path in videos], bbox_dir=str(bbox_dir))
         settings = replace(
             settings,
             data=replace(data, data_dir=str(detector_dir / "cropped_images"), csv_file=str(cropped[0])),

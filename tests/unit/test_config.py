@@ -48,7 +48,7 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         (
             "workflow: {pose: {workflow: {seeds: [1]}}}",
             "workflow.pose",
-            "a mapping with data, training, model",
+            "a mapping with data, training, model, dali, losses, callbacks",
         ),
         ("workflow: {detector: [1]}", "workflow.detector", "[1]"),
         ("workflow: {variants: [{name: a}]}", "workflow.variants", "[{'name': 'a'}]"),
@@ -60,6 +60,43 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
             "variants.a.settings: model.bone",
             "known",
         ),
+        ("model: {losses_to_use: [temporl]}", "model.losses_to_use", "nearest: temporal"),
+        ("model: {losses_to_use: [temporal, temporal]}", "model.losses_to_use", "each loss once"),
+        ("model: {losses_to_use: [temporal]}", "data.video_dir", "none"),
+        ("data: {video_dir: 3}", "data.video_dir", "3"),
+        (
+            "data: {video_dir: a}\nmodel: {losses_to_use: [pca_multiview]}",
+            "data.mirrored_column_matches",
+            "none",
+        ),
+        (
+            "data: {num_keypoints: 4, mirrored_column_matches: [[0, 1], [2, 4]]}",
+            "data.mirrored_column_matches",
+            "keypoint numbers from 0 to 3, found 4",
+        ),
+        ("data: {mirrored_column_matches: [[0, 1], [2]]}", "mirrored_column_matches", "equal length"),
+        ("data: {mirrored_column_matches: [[0, 1]]}", "mirrored_column_matches", "two views"),
+        ("data: {mirrored_column_matches: [0, 1]}", "mirrored_column_matches", "one a view"),
+        (
+            "data: {mirrored_column_matches: [[0, 1], [1, 2]]}",
+            "mirrored_column_matches",
+            "each keypoint once",
+        ),
+        (
+            "data: {keypoint_names: [a, b], columns_for_singleview_pca: [0, 2, -1]}",
+            "data.columns_for_singleview_pca",
+            "from 0 to 1, found 2, -1",
+        ),
+        ("data: {columns_for_singleview_pca: [1]}", "columns_for_singleview_pca", "two keypoints"),
+        ("data: {columns_for_singleview_pca: [1, 1]}", "columns_for_singleview_pca", "each keypoint once"),
+        ("losses: {temporal: {epsilon: [1, x]}}", "losses.temporal.epsilon", "x"),
+        ("losses: {temporal: {prob_threshold: 2}}", "losses.temporal.prob_threshold", "2"),
+        ("losses: {temporal: {log_wight: 2}}", "losses.temporal.log_wight", "did you mean log_weight?"),
+        ("losses: {pca_singleview: {components_to_keep: 2.5}}", "pca_singleview.components_to_keep", "2.5"),
+        ("losses: {temporal: {log_weight: 1000}}", "losses.temporal.log_weight", "1000"),
+        ("dali: {base: {train: {sequence_length: 1}}}", "dali.base.train.sequence_length", "1"),
+        ("dali: {library: ffmpeg}", "dali.library", "one of auto, opencv, dali"),
+        ("callbacks: {anneal_weight: {init_val: -1}}", "callbacks.anneal_weight.init_val", "-1"),
         ("workflow: [1]", "workflow", "a mapping"),
         ("data: {skeleton: [5]}", "data.skeleton", "5"),
         ("data: {data_dir: '${nothing.there}'}", "bad.yaml", "nothing"),
@@ -88,8 +125,8 @@ def test_keys_of_upstream_without_effect_are_accepted_with_a_warning(
 ) -> None:
     monkeypatch.setenv("LP_ROOT_PATH", "/somewhere")
     text = """
-data: {data_dir: "${LP_ROOT_PATH:}/data/x", mirrored_column_matches: [[0], [1]], keypoint_names: [a, b]}
-losses: {pca_singleview: {log_weight: 5.0}}
+data: {data_dir: "${LP_ROOT_PATH:}/data/x", image_orig_dims: {height: 5}, keypoint_names: [a, b]}
+losses: {unimodal_js: {log_weight: 5.0}}
 dali: {general: {seed: 1}}
 model: {losses_to_use: [], backbone: resnet50_animal_ap10k}
 eval: {hydra_paths: [" "], fiftyone: {port: 5151}}
@@ -97,8 +134,8 @@ callbacks: {anneal_weight: {final_val: 1.0}}
 """
     settings = load_config(write(tmp_path / "config.yaml", text))
     assert settings.data.data_dir == "/somewhere/data/x"
-    assert "losses" in caplog.text
-    assert "data.mirrored_column_matches" in caplog.text
+    assert "losses.unimodal_js" in caplog.text
+    assert "data.image_orig_dims" in caplog.text
 
 
 # The keys of upstream's own template (2.4), whose user fills in the nulls, with values of ours.

@@ -13,6 +13,7 @@ from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import DataSource
 from lightning_pose.types import UserError
@@ -31,7 +32,12 @@ PREDICT_CODE = [
     for module in ("inference.predict", "io.predictions")
 ]
 OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
+VIDEO_CODE = [
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
+    for module in ("inference.video", "io.predictions")
+]
 CSV = r"[^/]+\.csv"
+VIDEO = r"[^/]+\.(" + "|".join(suffix.removeprefix(".") for suffix in SUFFIXES) + ")"
 # predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones
 IN_FRAME_PX = (
     r"single[^/]*/image_preds/[^/]+/predictions"
@@ -45,6 +51,7 @@ wildcard_constraints:
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
+    video=VIDEO,
     in_frame_px=IN_FRAME_PX,
 
 
@@ -65,6 +72,23 @@ def settings(dataset):
                 f"config/{dataset}.yaml: workflow.{key}: expected a labels CSV, found none"
             )
     return loaded
+
+
+def default_targets(wildcards):
+    """The plots that are made without asking for them."""
+    names = [name for name in DATASETS if settings(name).workflow.default_target]
+    return [f"results/{name}/ood_plots.pdf" for name in names]
+
+
+@cache
+def training_settings(dataset, kind, variant):
+    """The settings that a detector or pose model, or a variant of it, is trained with."""
+    settings(dataset)  # names what is wrong with them
+    path, name = f"config/{dataset}.yaml", variant.removeprefix("-") or None
+    try:
+        return load_config(path, kind=kind, variant=name, warn=False)
+    except UserError as error:
+        raise WorkflowError(str(error))
 
 
 def data_dir(wildcards):
@@ -181,7 +205,81 @@ def training_params(wildcards, kind):
     own = settings(wildcards.dataset)
     data = replace(own.data, skeleton=[])  # for drawing
     variant = own.workflow.variants.get(wildcards.variant.removeprefix("-"))
-    return repr([data, own.training, own.model, getattr(own.workflow, kind), variant])
+    sections = [own.training, own.model, getattr(own.workflow, kind), variant]
+    if training_settings(
+        wildcards.dataset, kind, wildcards.variant
+    ).model.losses_to_use:
+        sections += [own.dali, own.losses, own.callbacks]
+    else:
+        data = replace(data, video_dir=None, bbox_dir=None)
+        data = replace(
+            data, mirrored_column_matches=None, columns_for_singleview_pca=None
+        )
+    return repr([data, *sections])
+
+
+def unlabelled_videos(wildcards, kind):
+    """The videos that a training learns from besides its labels, once the data is there."""
+    own = training_settings(wildcards.dataset, kind, wildcards.variant)
+    if not own.model.losses_to_use:
+        return []
+    labels_at(wildcards, ind_csv(wildcards))
+    try:
+        return find_videos(own.data.video_dir, Path(own.data.data_dir))
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def pose_videos(wildcards):
+    return unlabelled_videos(wildcards, "pose")
+
+
+def detector_videos(wildcards):
+    return unlabelled_videos(wildcards, "detector")
+
+
+def crops_folder(wildcards):
+    return f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}"
+
+
+def video_boxes(wildcards):
+    """The boxes of a pose model's unlabelled videos."""
+    folder = crops_folder(wildcards)
+    return [f"{folder}/{path.name}/bbox.csv" for path in pose_videos(wildcards)]
+
+
+def video_overrides(wildcards, kind):
+    """Where a training finds its unlabelled videos, and the boxes to crop them by."""
+    videos = unlabelled_videos(wildcards, kind)
+    if not videos:
+        return []
+    listed = ",".join(override("", path).removeprefix("=") for path in videos)
+    own = [f"data.video_dir=[{listed}]"]
+    if kind == "pose":
+        own.append(override("data.bbox_dir", crops_folder(wildcards)))
+    return own
+
+
+def video_file(wildcards):
+    """The unlabelled video of this name."""
+    own = settings(wildcards.dataset).workflow
+    found = set()
+    for name in ["", *(f"-{name}" for name in own.variants)]:
+        kind = own.variants.get(name.removeprefix("-"), {}).get("model", "pose")
+        training = training_settings(
+            wildcards.dataset, "detector" if kind == "single" else "pose", name
+        )
+        if training.data.video_dir and training.model.losses_to_use:
+            found |= set(
+                find_videos(training.data.video_dir, Path(training.data.data_dir))
+            )
+    paths = [str(path) for path in sorted(found) if path.name == wildcards.video]
+    if len(paths) != 1:
+        raise WorkflowError(
+            f"config/{wildcards.dataset}.yaml: expected one unlabelled video {wildcards.video}, "
+            f"found {', '.join(paths) or 'none'}"
+        )
+    return paths[0]
 
 
 def first_weights(wildcards, kind):

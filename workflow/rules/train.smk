@@ -7,6 +7,7 @@ rule train_detector:
         index=ind_index,
         labels=ind_labels,
         weights=lambda w: first_weights(w, "detector"),
+        videos=detector_videos,
     output:
         weights="results/{dataset}/single{variant}_{seed}/model.safetensors",
         config="results/{dataset}/single{variant}_{seed}/config.yaml",
@@ -28,6 +29,7 @@ rule train_detector:
         overrides=lambda w: [
             f"training.rng_seed_model_pt={w.seed}",
             override("data.csv_file", ind_csv(w)),
+            *video_overrides(w, "detector"),
         ],
         variant=variant_option,
         code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),
@@ -47,6 +49,8 @@ rule train_pose:
         crops=ind_crops,
         manifest=ind_manifest,
         weights=lambda w: first_weights(w, "pose"),
+        videos=pose_videos,
+        boxes=video_boxes,
     output:
         weights="results/{dataset}/pose{variant}_{seed}_{ratio}/model.safetensors",
         config="results/{dataset}/pose{variant}_{seed}_{ratio}/config.yaml",
@@ -69,9 +73,10 @@ rule train_pose:
             f"training.rng_seed_model_pt={w.seed}",
             override(
                 "data.data_dir",
-                f"results/{w.dataset}/crop_{w.seed}_{w.ratio}/cropped_images",
+                f"{crops_folder(w)}/cropped_images",
             ),
             override("data.csv_file", input.crops),
+            *video_overrides(w, "pose"),
         ],
         variant=variant_option,
         code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),

@@ -30,3 +30,10 @@ def test_bad(config, capsys):
     assert main(["check", str(config), "--overrides", "data.keypoint_names=[m]"]) == 2
     lines = capsys.readouterr().err
     assert "unknown n" in lines and "a.png" in lines and "Traceback" not in lines
+
+
+def test_unlabelled_videos_are_looked_at(config, capsys):
+    (config.parent / "empty.mp4").touch()
+    losses = ["model.losses_to_use=[temporal]", "data.video_dir=[empty.mp4]"]
+    assert main(["check", str(config), "--overrides", *losses]) == 2
+    assert "empty.mp4: expected a video, found an empty file" in capsys.readouterr().err

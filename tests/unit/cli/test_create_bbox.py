@@ -8,6 +8,7 @@ from lightning_pose.cli.main import main
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.types import Predictions
+from tests.unit.io.films import HEIGHT, WIDTH, write_film
 
 NAMES = ["beak", "tail", "foot"]
 
@@ -62,9 +63,18 @@ def test_an_unseen_animal_keeps_the_whole_frame(create, tmp_path, capsys) -> Non
 
 def test_a_video_needs_its_frame_size_where_nothing_was_seen(create, tmp_path, capsys) -> None:
     assert create(index=[0, 1], confidence=[1, 0]) == 2
-    assert "--frame_size: expected HxW, since no animal was found in video frame 1" in capsys.readouterr().err
+    assert (
+        "--video or --frame_size: expected one, since no animal was found in video frame 1"
+        in capsys.readouterr().err
+    )
     assert create("--frame_size", "48x64", index=[0, 1], confidence=[1, 0]) == 0
     assert read_bboxes(tmp_path / "bbox.csv").xywh_px[1].tolist() == [0, -8, 64, 64]
+
+
+def test_a_video_tells_its_frame_size(create, tmp_path) -> None:
+    film = write_film(tmp_path / "a.mp4", 2)
+    assert create("--video", str(film), index=[0, 1], confidence=[1, 0]) == 0
+    assert read_bboxes(tmp_path / "bbox.csv").xywh_px[1].tolist() == [0, (HEIGHT - WIDTH) // 2, WIDTH, WIDTH]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,163 @@
+"""Unlabelled videos as a network sees them: whole frames, or crops by a box a frame, resized."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.data.cut import crop_image
+from lightning_pose.io.bboxes import read_bboxes
+from lightning_pose.io.crop_manifest import crops_dir
+from lightning_pose.io.video import Video, VideoFacts, find_videos, open_video, probe_video, uneven_frames
+from lightning_pose.settings import Settings, VideoLibrary
+from lightning_pose.types import Problem, UserError
+
+CHUNK = 64  # frames decoded at a time
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """A video, and what of each frame is looked at.
+
+    Parameters
+    ----------
+    video : VideoFacts
+    xywh_px : array, (N, 4), or None
+        The box of each frame in frame pixels; None = the whole frame.
+    """
+
+    video: VideoFacts
+    xywh_px: np.ndarray | None = None
+
+
+def find_clips(settings: Settings) -> list[ClipFacts]:
+    """Find and check all unlabelled videos of a training, and their boxes.
+
+    Raises
+    ------
+    UserError
+        Every video that is missing, empty, truncated, of variable frame rate or shorter than a sequence, and
+        every box CSV that is missing or does not fit its video.
+    """
+    data, length = settings.data, settings.dali.base.train.sequence_length
+    if data.bbox_dir is None and _is_cropped(settings):
+        expected = "the boxes of the unlabelled videos, since the labels are of crops"
+        raise UserError(Problem("data.bbox_dir", expected, "none"))
+    clips, problems = [], []
+    for path in find_videos(data.video_dir, Path(data.data_dir)):
+        try:
+            clips.append(_find_clip(path, length, data.bbox_dir))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return clips
+
+
+def _is_cropped(settings: Settings) -> bool:
+    csv = Path(settings.data.csv_file)
+    return any(crops_dir(path) is not None for path in (csv, Path(settings.data.data_dir) / csv))
+
+
+def _find_clip(path: Path, length: int, bbox_dir: str | None) -> ClipFacts:
+    facts = probe_video(path)
+    uneven = uneven_frames(facts)
+    if uneven is not None:
+        raise UserError(uneven)
+    if facts.frame_count < length:
+        expected = f"at least {length} frames (dali.base.train.sequence_length)"
+        raise UserError(Problem(str(path), expected, str(facts.frame_count)))
+    if bbox_dir is None:
+        return ClipFacts(facts)
+    return ClipFacts(facts, read_video_boxes(Path(bbox_dir) / path.name / "bbox.csv", facts))
+
+
+def read_video_boxes(bbox_csv: Path, facts: VideoFacts) -> np.ndarray:
+    """Read the box of each frame of a video, (N, 4): x, y, w, h in frame pixels.
+
+    Raises
+    ------
+    UserError
+        If the rows are not frames 0 to N - 1.
+    """
+    boxes = read_bboxes(bbox_csv)
+    if list(boxes.index) != list(range(facts.frame_count)):
+        first, last = (str(boxes.index[row]) for row in (0, -1)) if boxes.index else ("none", "none")
+        expected = f"a row for each of the frames 0 to {facts.frame_count - 1} of {facts.path}"
+        found = f"{len(boxes.index)} rows, {first} to {last}"
+        raise UserError(Problem(str(bbox_csv), expected, found))
+    return boxes.xywh_px
+
+
+class Clip:
+    """An unlabelled video at the model's size.
+
+    Parameters
+    ----------
+    facts : the video and its boxes.
+    height, width : of the network's input.
+    keeps : hold all frames in memory, once they are asked for.
+    library : what decodes the video.
+    on_gpu : whether it may be decoded on a GPU.
+    """
+
+    def __init__(
+        self,
+        facts: ClipFacts,
+        height: int,
+        width: int,
+        keeps: bool,
+        library: VideoLibrary = VideoLibrary.opencv,
+        on_gpu: bool = False,
+    ) -> None:
+        self.facts, self.height, self.width, self.keeps = facts, height, width, keeps
+        self.library, self.on_gpu = library, on_gpu
+        self._opened: tuple[int, Video] | None = None
+        self._kept: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return self.facts.video.frame_count
+
+    def frames(self, start: int, count: int) -> np.ndarray:
+        """Return frames from `start` on, (count, height, width, 3) uint8."""
+        if self._kept is not None:
+            return self._kept[start : start + count]
+        if not self.keeps:
+            return self._load(start, count)
+        self._kept = self._load(0, len(self))
+        self._close()
+        return self._kept[start : start + count]
+
+    def boxes(self, start: int, count: int) -> np.ndarray:
+        """Return what the frames show, (count, 4): x, y, w, h in frame pixels."""
+        if self.facts.xywh_px is not None:
+            return self.facts.xywh_px[start : start + count]
+        height, width = self._video().frame_hw()
+        return np.tile([0.0, 0.0, width, height], (count, 1))
+
+    def _load(self, start: int, count: int) -> np.ndarray:
+        loaded = np.empty((count, self.height, self.width, 3), np.uint8)
+        for first in range(0, count, CHUNK):
+            frames = self._video().read(start + first, min(CHUNK, count - first))
+            boxes = self.boxes(start + first, len(frames))
+            for row, (frame, box) in enumerate(zip(frames, boxes, strict=True), first):
+                x, y, w, h = (float(value) for value in box)
+                loaded[row] = crop_image(frame, (x, y, w, h), (self.height, self.width))
+        return loaded
+
+    def _video(self) -> Video:
+        """Return the open video; each process opens its own, since they would move each other's place."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = os.getpid(), open_video(self.facts.video, self.library, self.on_gpu)
+        return self._opened[1]
+
+    def _close(self) -> None:
+        if self._opened is not None and self.facts.xywh_px is not None:
+            self._opened[1].close()
+            self._opened = None
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_opened": None}

@@ -1,0 +1,40 @@
+"""Labels in frame pixels, whether they were made on frames or on crops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.data.crops import crop_name
+from lightning_pose.geometry.crop_space import crop_to_frame
+from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
+from lightning_pose.types import Labels, Problem, UserError
+
+
+def labels_in_frame_px(labels: Labels, labels_csv: Path) -> Labels:
+    """Map labels of crops to frame pixels by the boxes in ``crops.json`` beside their CSV.
+
+    Labels of whole frames come back as they are.
+
+    Parameters
+    ----------
+    labels : some or all rows of the CSV, in image pixels.
+    labels_csv : where they were read from.
+
+    Raises
+    ------
+    UserError
+        If there is no box for one of them.
+    """
+    if crops_dir(labels_csv) is None:
+        return labels
+    path = labels_csv.parent / MANIFEST
+    manifest = read_manifest(path) or {"crops": {}, "crop_size": [1, 1]}
+    boxes = {crop_name(source): entry["box"] for source, entry in manifest["crops"].items()}
+    missing = [name for name in labels.image_paths if name not in boxes]
+    if missing:
+        raise UserError(Problem(str(path), f"a box for each crop of {labels_csv}", f"none for {missing[0]}"))
+    xywh_px = np.array([boxes[name] for name in labels.image_paths], dtype=float).reshape(-1, 4)
+    return replace(labels, keypoints_px=crop_to_frame(labels.keypoints_px, xywh_px, manifest["crop_size"]))

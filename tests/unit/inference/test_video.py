@@ -1,0 +1,139 @@
+"""Predictions on a video: row i is frame i, in frame pixels, for whole frames and for crops."""
+
+import shutil
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from lightning_pose.config import load_config
+from lightning_pose.inference.predict import Predictor
+from lightning_pose.inference.video import predict_video
+from lightning_pose.io.bboxes import read_bboxes, write_bboxes
+from lightning_pose.io.predictions import read_predictions
+from lightning_pose.io.video import open_video, probe_video
+from lightning_pose.types import Boxes
+from tests.unit.io.films import write_film
+from tests.unit.training.squares import draw
+
+COUNT, WIDTH, HEIGHT = 11, 96, 80
+
+
+@pytest.fixture(scope="module")
+def film(trained, tmp_path_factory):
+    """A square that moves to the right above a cross that rests, and where both are, (COUNT, 2, 2)."""
+    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("film") / "film.mp4"
+    places = np.array([[[20 + 4 * number, 20], [60, 60]] for number in range(COUNT)])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p"
+        for number, (square, cross) in enumerate(places):
+            image = draw(rng, WIDTH, HEIGHT, square, cross)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path, places
+
+
+@pytest.fixture
+def detector(trained, tmp_path):
+    return shutil.copytree(trained.detector, tmp_path / "detector")
+
+
+def test_a_video_is_predicted_as_its_frames_are(trained, film, tmp_path) -> None:
+    path, places = film
+    frames = open_video(path).read(0, COUNT)
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), frame[..., ::-1])
+    own = Predictor(trained.detector)
+    images = own.predict_images([f"{number}.png" for number in range(COUNT)], tmp_path)
+    predictions, frame_hw = predict_video(own, probe_video(path))
+    assert frame_hw == (HEIGHT, WIDTH)
+    assert predictions.index == list(range(COUNT))
+    np.testing.assert_allclose(predictions.keypoints_px, images.keypoints_px, atol=1e-3)
+    np.testing.assert_allclose(predictions.confidence, images.confidence, atol=1e-4)
+    assert np.median(np.linalg.norm(predictions.keypoints_px - places, axis=-1)) < 8
+
+
+def test_boxes_that_show_the_frame_change_nothing(trained, film) -> None:
+    own, facts = Predictor(trained.detector), probe_video(film[0])
+    whole, _ = predict_video(own, facts)
+    boxed, _ = predict_video(own, facts, np.tile([0.0, 0.0, WIDTH, HEIGHT], (COUNT, 1)))
+    np.testing.assert_array_equal(whole.keypoints_px, boxed.keypoints_px)
+
+
+def test_crops_are_mapped_back_to_the_frame(trained, film) -> None:
+    own, (path, places) = Predictor(trained.pose), film
+    centers = places.mean(1)
+    boxes = np.column_stack([centers - 45, np.full((COUNT, 2), 90)])
+    predictions, _ = predict_video(own, probe_video(path), boxes)
+    moved, _ = predict_video(own, probe_video(path), boxes + [3, -2, 0, 0])
+    distance = np.linalg.norm(predictions.keypoints_px - moved.keypoints_px, axis=-1)
+    assert np.median(distance) < 4  # the box moved by 3.6 px, the prediction did not follow it by much
+    assert np.median(np.linalg.norm(predictions.keypoints_px - places, axis=-1)) < 20
+
+
+def test_the_command_writes_predictions_and_boxes(trained, film, detector) -> None:
+    path, _ = film
+    assert trained.run("predict", detector, path, "--detector_mode") == 0
+    folder = detector / "video_preds" / "film.mp4"
+    predictions, boxes = read_predictions(folder / "predictions.csv"), read_bboxes(folder / "bbox.csv")
+    assert predictions.index == boxes.index == list(range(COUNT))
+    assert predictions.splits is None
+    assert trained.run("create_bbox", "--predictions", folder / "predictions.csv", "--video", path,
+                       "--crop_ratio", 2.5, "--output", folder / "again.csv") == 0  # fmt: skip
+    np.testing.assert_array_equal(read_bboxes(folder / "again.csv").xywh_px, boxes.xywh_px)
+    output = detector / "pose.csv"
+    assert trained.run("predict", trained.pose, path, "--bbox", folder / "bbox.csv", "--output", output) == 0
+    assert len(read_predictions(output).index) == COUNT
+
+
+def test_a_pose_model_needs_boxes(trained, film, capsys) -> None:
+    assert trained.run("predict", trained.pose, film[0]) == 2
+    assert "--bbox: expected the box of each frame" in capsys.readouterr().err
+
+
+def test_boxes_of_another_video_are_refused(trained, film, tmp_path, capsys) -> None:
+    write_bboxes(Boxes([0, 1], np.tile([0.0, 0, 9, 9], (2, 1))), tmp_path / "bbox.csv")
+    assert trained.run("predict", trained.pose, film[0], "--bbox", tmp_path / "bbox.csv") == 2
+    assert f"a row for each of the frames 0 to {COUNT - 1}" in capsys.readouterr().err
+
+
+def test_boxes_are_of_one_video(trained, film, capsys) -> None:
+    assert trained.run("predict", trained.pose, film[0], film[0], "--bbox", "bbox.csv") == 2
+    assert "--bbox: expected one video, found 2 videos" in capsys.readouterr().err
+
+
+def test_broken_videos_are_named_before_anything_is_predicted(trained, film, detector, capsys) -> None:
+    (detector / "b.mp4").write_bytes(film[0].read_bytes()[:500])
+    assert trained.run("predict", detector, film[0], detector / "b.mp4") == 2
+    assert "truncated" in capsys.readouterr().err
+    assert not (detector / "video_preds").exists()
+
+
+def test_frames_of_uneven_times_are_predicted_with_a_warning(trained, detector, capsys) -> None:
+    film = write_film(detector / "uneven.mp4", 12, times=[*range(6), *range(9, 15)])
+    assert trained.run("predict", detector, film) == 0
+    assert "row i of the predictions is frame i all the same" in capsys.readouterr().err
+    assert len(read_predictions(detector / "video_preds" / "uneven.mp4" / "predictions.csv").index) == 12
+
+
+def test_a_training_on_crops_gets_boxes_of_its_videos(trained, film, detector, tmp_path) -> None:
+    settings = ["model.losses_to_use=[temporal]", f"data.video_dir=['{film[0]}']", "training.max_steps=1",
+                "dali.base.train.sequence_length=5"]  # fmt: skip
+    arguments = ("--output_dir", tmp_path / "pose", "--detector_model", detector, "--skip_predict")
+    assert trained.run("train", trained.config, *arguments, "--overrides", *settings) == 0
+    data = load_config(tmp_path / "pose" / "config.yaml").data
+    assert data.video_dir == [str(film[0])]
+    assert read_bboxes(f"{data.bbox_dir}/film.mp4/bbox.csv").index == list(range(COUNT))
+
+
+def test_a_training_on_crops_of_its_own_needs_boxes(trained, film, tmp_path, capsys) -> None:
+    settings = ["model.losses_to_use=[temporal]", f"data.video_dir=['{film[0]}']"]
+    arguments = ("--output_dir", tmp_path / "pose", "--skip_predict", "--overrides", *settings)
+    assert trained.run("train", trained.pose / "config.yaml", *arguments) == 2
+    assert "data.bbox_dir: expected the boxes of the unlabelled videos" in capsys.readouterr().err
+    assert not (tmp_path / "pose").exists()

@@ -1,0 +1,51 @@
+"""DALI shows the same frames as OpenCV."""
+
+import numpy as np
+import pytest
+
+from lightning_pose.io.video import OpenCvVideo, open_video, probe_video
+from lightning_pose.settings import VideoLibrary
+from lightning_pose.types import UserError
+from tests.unit.io.films import write_film
+
+COUNT = 80
+
+
+def has_gpu() -> bool:
+    torch = pytest.importorskip("torch")
+    return bool(torch.cuda.is_available())
+
+
+def compare(path, on_gpu: bool) -> None:
+    facts = probe_video(path)
+    opencv, dali = OpenCvVideo(facts), open_video(facts, VideoLibrary.dali, on_gpu)
+    assert dali.frame_hw() == opencv.frame_hw()
+    for start, count in ((0, COUNT), (37, 5), (3, 1), (COUNT - 1, 1)):
+        expected, found = opencv.read(start, count), dali.read(start, count)
+        assert found.dtype == np.uint8 and found.shape == expected.shape
+        assert np.abs(found.astype(float) - expected).mean() <= 1
+
+
+@pytest.mark.parametrize(("codec", "ending"), [("libvpx-vp9", "webm"), ("mjpeg", "avi")])
+def test_the_same_frames_on_the_cpu(tmp_path, codec, ending) -> None:
+    pytest.importorskip("nvidia.dali", reason="DALI is not installed (the gpu extra)")
+    compare(write_film(tmp_path / f"a.{ending}", COUNT, codec), on_gpu=False)
+
+
+@pytest.mark.gpu
+def test_the_same_frames_on_a_gpu(tmp_path) -> None:
+    pytest.importorskip("nvidia.dali", reason="DALI is not installed (the gpu extra)")
+    if not has_gpu():
+        pytest.skip("there is no GPU")
+    compare(write_film(tmp_path / "a.mp4", COUNT), on_gpu=True)
+
+
+def test_h264_needs_a_gpu(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("lightning_pose.io.video._has_dali", lambda: True)
+    path = write_film(tmp_path / "a.mp4", 5)
+    with pytest.raises(
+        UserError, match=r"without a GPU \(VP8, VP9, MJPEG\), or dali\.library: opencv, found h264"
+    ):
+        open_video(path, VideoLibrary.dali)
+    assert isinstance(open_video(path), OpenCvVideo)
+    assert isinstance(open_video(path, VideoLibrary.opencv, on_gpu=True), OpenCvVideo)
