@@ -24,7 +24,7 @@ from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
-from lightning_pose.io.crop_manifest import MANIFEST, next_generation, read_manifest
+from lightning_pose.io.crop_manifest import MANIFEST, crop_name, next_generation, read_manifest
 from lightning_pose.io.files import sha256, write_atomic, write_json
 from lightning_pose.io.images import ENDINGS, TAIL_BYTES
 from lightning_pose.io.labels import read_labels, write_labels
@@ -129,11 +129,6 @@ def crop_labeled_images(
     cropped = sum(result.fresh for result in results)
     logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
     return CropSummary(cropped, len(tasks))
-
-
-def crop_name(image_path: str) -> str:
-    """Return the file name of an image's crop."""
-    return str(PurePosixPath(image_path).with_suffix(".png"))
 
 
 def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:

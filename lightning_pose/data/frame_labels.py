@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.data.crops import crop_name
 from lightning_pose.geometry.crop_space import crop_to_frame
-from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
+from lightning_pose.io.crop_manifest import MANIFEST, crop_name, crops_dir, read_manifest
 from lightning_pose.types import Labels, Problem, UserError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 MANIFEST = "crops.json"
@@ -19,6 +19,11 @@ def read_manifest(path: str | Path) -> dict[str, Any] | None:
         return content if isinstance(content.get("crops"), dict) and "crop_size" in content else None
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def crop_name(image_path: str) -> str:
+    """Return the file name of an image's crop."""
+    return str(PurePosixPath(image_path).with_suffix(".png"))
 
 
 def crops_dir(labels_csv: str | Path) -> Path | None:

@@ -23,7 +23,11 @@ WITHOUT_INFLUENCE = (
     "training.num_workers", "training.test_batch_size", "training.log_every_n_steps",
     "training.ckpt_every_n_epochs", "training.checkpoint_every_s", "training.compile",
 )  # fmt: skip
-SETTINGS_CODE = ("lightning_pose.config", "lightning_pose.settings", "lightning_pose.settings_checks")
+CODE_WITHOUT_INFLUENCE = tuple(
+    f"lightning_pose.{name}"
+    for name in ("config", "settings", "settings_checks", "training.callbacks.curves",
+                 "training.callbacks.progress")
+)  # fmt: skip
 
 
 def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, str]:
@@ -44,7 +48,7 @@ def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, 
         found["unlabelled videos"] = _digest(*(_stamp(path) for path in _videos(settings)))
     starts = (settings.model.backbone_checkpoint, settings.model.checkpoint)
     found["first weights"] = _digest(*(_stamp(trained_weights(Path(path))) for path in starts if path))
-    found["code"] = fingerprint("lightning_pose.training.fit", *SETTINGS_CODE)
+    found["code"] = fingerprint("lightning_pose.training.fit", *CODE_WITHOUT_INFLUENCE)
     found["version of torch"] = str(torch.__version__)
     return found
 

@@ -26,7 +26,16 @@ except WorkflowError:  # nothing is run, as for a report
     CORES = REAL_CORES
 TRAINING_CORES, CROPPING_CORES = 4, 8
 # not in the fingerprints of steps whose settings are in their parameters or arguments
-SETTINGS_CODE = ("lightning_pose.config", "lightning_pose.settings")
+SETTINGS_CODE = tuple(
+    f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
+)
+# what a training shows on its way makes no other weights
+TRAIN_CODE = fingerprint(
+    "lightning_pose.training.fit",
+    *SETTINGS_CODE,
+    "lightning_pose.training.callbacks.curves",
+    "lightning_pose.training.callbacks.progress",
+)
 PREDICT_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
     for module in ("inference.predict", "io.predictions")

@@ -32,7 +32,7 @@ rule train_detector:
             *video_overrides(w, "detector"),
         ],
         variant=variant_option,
-        code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),
+        code=TRAIN_CODE,
     shell:
         "litpose train {params.config:q}"
         " --kind detector"
@@ -79,7 +79,7 @@ rule train_pose:
             *video_overrides(w, "pose"),
         ],
         variant=variant_option,
-        code=fingerprint("lightning_pose.training.fit", *SETTINGS_CODE),
+        code=TRAIN_CODE,
     shell:
         "litpose train {params.config:q}"
         " --kind pose"
