@@ -64,7 +64,7 @@ training:
   optimizer: Adam
   optimizer_params: {{learning_rate: 1e-3}}
   lr_scheduler: multisteplr
-  lr_scheduler_params: {{multisteplr: {{milestones: [90, 120, 140], gamma: 0.5}}}}
+  lr_scheduler_params: {{multisteplr: {{milestones: [{epochs}], gamma: 0.5}}}}
 model:
   losses_to_use: []
   backbone: {backbone}
@@ -156,7 +156,7 @@ def ours(folder: Path, config: Path) -> dict[str, float]:
 def upstream(folder: Path, config: Path, args: argparse.Namespace) -> dict[str, float]:
     times, log = folder.with_suffix(".json"), folder.with_suffix(".log")
     command = [str(args.peer_python), str(args.peer_script), "train", str(config), "--output_dir"]
-    process, _ = start([*command, str(folder)], log, PEER_TIMES=str(times))
+    process, _ = start([*command, str(folder)], log, PEER_TIMES=str(times), PYTHONPATH="")
     peak = wait(process, log)
     record = json.loads(times.read_text())
     pairs = zip(record["batch"][1:], record["step_s"][1:], strict=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.data.clips import read_video_boxes
+from lightning_pose.data.context import OFFSETS
 from lightning_pose.data.cut import Box, crop_image
 from lightning_pose.geometry.boxes import boxes_from_keypoints
 from lightning_pose.inference.predict import Predictor
@@ -18,7 +19,7 @@ from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.io.video import Video, VideoFacts, open_video, probe_video, uneven_frames
-from lightning_pose.settings import WorkflowSettings
+from lightning_pose.settings import WorkflowSettings, takes_context
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,8 @@ def predict_video(
     keypoints_px = np.empty((facts.frame_count, len(names), 2))
     confidence = np.empty((facts.frame_count, len(names)))
     start = 0
-    for images, boxes in _batches(video, xywh_px, (dims.height, dims.width), size):
+    context = takes_context(settings.model.model_type)
+    for images, boxes in _batches(video, xywh_px, (dims.height, dims.width), size, context):
         rows = slice(start, start + len(images))
         within_box_px, confidence[rows] = predictor.predict_batch(images, boxes[:, :1:-1])
         keypoints_px[rows] = within_box_px + boxes[:, None, :2]
@@ -109,14 +111,34 @@ def predict_video(
     return Predictions(list(range(facts.frame_count)), names, keypoints_px, confidence), frame_hw
 
 
-def _batches(video: Video, xywh_px: np.ndarray, model_hw: tuple[int, int], size: int) -> Iterator[Batch]:
-    """Yield (images (B, 3, H, W) uint8, their boxes (B, 4)), reading ahead by one batch."""
+def _batches(
+    video: Video, xywh_px: np.ndarray, model_hw: tuple[int, int], size: int, context: bool
+) -> Iterator[Batch]:
+    """Yield (images (B, 3, H, W) uint8, their boxes (B, 4)), reading ahead by one batch.
+
+    With `context`, images are (B, 5, 3, H, W): each frame with the two before and after, all within the
+    frame's own box, as such models are trained; the video's ends are repeated.
+    """
+    margin = max(OFFSETS) if context else 0
+    window = np.array([*OFFSETS[: len(OFFSETS) // 2], 0, *OFFSETS[len(OFFSETS) // 2 :]] if context else [0])
+
+    held = video.read(0, 0)  # the last frames read, so that none is decoded twice
+    end = 0
 
     def load(start: int) -> Batch:
+        nonlocal held, end
         boxes = xywh_px[start : start + size]
-        frames = video.read(start, len(boxes))
-        images = [crop_image(frame, _box(box), model_hw) for frame, box in zip(frames, boxes, strict=True)]
-        return np.stack(images).transpose(0, 3, 1, 2), boxes
+        first, last = max(start - margin, 0), min(start + len(boxes) + margin, len(xywh_px))
+        frames = np.concatenate([held[len(held) - (end - first) :], video.read(end, last - end)])
+        held, end = frames[-2 * margin :] if margin else frames[:0], last
+        numbers = np.clip(np.arange(start, start + len(boxes))[:, None] + window, first, last - 1) - first
+        images = np.stack(
+            [
+                [crop_image(frames[number], _box(box), model_hw) for number in own]
+                for own, box in zip(numbers, boxes, strict=True)
+            ]
+        ).transpose(0, 1, 4, 2, 3)
+        return (images if context else images[:, 0]), boxes
 
     with ThreadPoolExecutor(1) as reader:  # one, since frames come in order
         ahead = reader.submit(load, 0)

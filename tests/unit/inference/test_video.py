@@ -7,13 +7,23 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from lightning_pose.config import load_config
+from lightning_pose.data.cut import crop_image
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import predict_video
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions
 from lightning_pose.io.video import open_video, probe_video
+from lightning_pose.settings import (
+    DataSettings,
+    ImageDims,
+    ModelSettings,
+    ModelType,
+    Settings,
+    TrainingSettings,
+)
 from lightning_pose.types import Boxes
 from tests.unit.io.films import write_film
 from tests.unit.training.squares import draw
@@ -56,6 +66,39 @@ def test_a_video_is_predicted_as_its_frames_are(trained, film, tmp_path) -> None
     np.testing.assert_allclose(predictions.keypoints_px, images.keypoints_px, atol=1e-3)
     np.testing.assert_allclose(predictions.confidence, images.confidence, atol=1e-4)
     assert np.median(np.linalg.norm(predictions.keypoints_px - places, axis=-1)) < 8
+
+
+class Windows:
+    """Takes the place of a context model: "predicts" how bright the five images around each frame are."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, size):
+        self.settings = Settings(
+            DataSettings(ImageDims(64, 64), keypoint_names=list("abcde")),
+            TrainingSettings(test_batch_size=size),
+            ModelSettings(model_type=ModelType.heatmap_mhcrnn),
+        )
+
+    def predict_batch(self, images, sizes):
+        assert images.shape[1:] == (5, 3, 64, 64)
+        brightness = images.mean((2, 3, 4))
+        return np.stack([brightness, brightness], -1), np.ones(brightness.shape)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 20])
+@pytest.mark.parametrize("boxed", [False, True])
+def test_context_models_see_the_frames_around_within_the_frames_own_box(film, size, boxed) -> None:
+    path, places = film
+    corners = places.mean(1) - 30 if boxed else np.zeros((COUNT, 2))
+    boxes = np.column_stack([corners, np.full((COUNT, 2), 60)]) if boxed else None
+    found, _ = predict_video(Windows(size), probe_video(path), boxes)
+    frames = open_video(path).read(0, COUNT)
+    for number in range(COUNT):
+        box = tuple(boxes[number]) if boxed else (0.0, 0.0, float(WIDTH), float(HEIGHT))
+        around = np.clip(np.arange(number - 2, number + 3), 0, COUNT - 1)
+        expected = [crop_image(frames[other], box, (64, 64)).mean() for other in around]
+        assert found.keypoints_px[number, :, 0] - box[0] == pytest.approx(expected)
 
 
 def test_boxes_that_show_the_frame_change_nothing(trained, film) -> None:
