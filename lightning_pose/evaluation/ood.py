@@ -106,6 +106,15 @@ def spearman(errors: np.ndarray, deviation: np.ndarray) -> float:
     return float(stats.spearmanr(errors, spread).statistic)
 
 
+def mean_over_members(errors: np.ndarray) -> np.ndarray:
+    """Return the mean error of the members that predicted a keypoint, (1, N, K), from (M, N, K).
+
+    One value a keypoint, as the standard deviation has: a member's luck with it averages out.
+    """
+    there = np.isfinite(errors)
+    return _divide(np.where(there, errors, 0.0).sum(0), there.sum(0))[None]
+
+
 def auroc(errors: np.ndarray, deviation: np.ndarray, limit_px: float) -> float:
     """Return how well the standard deviation tells errors above a limit: 0.5 = not at all, 1 = perfectly.
 

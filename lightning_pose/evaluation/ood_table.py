@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.evaluation.metrics import summarize
-from lightning_pose.evaluation.ood import ErrorCurve, auroc, default_thresholds, error_curve, paired, spearman
+from lightning_pose.evaluation.ood import (
+    ErrorCurve,
+    auroc,
+    default_thresholds,
+    error_curve,
+    mean_over_members,
+    paired,
+    spearman,
+)
 from lightning_pose.evaluation.ood_input import ALL, Comparison
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import format_number
@@ -33,6 +41,7 @@ def summary(comparison: Comparison, kind: str) -> dict[str, float]:
     """Return the numbers of one kind, or of all: errors in frame pixels, rank statistics without unit."""
     errors = comparison.of_kind(kind)
     numbers = {**summarize(errors), "spearman": spearman(errors, comparison.deviation)}
+    numbers["spearman_of_mean"] = spearman(mean_over_members(errors), comparison.deviation)
     for limit in LIMITS_PX:
         numbers[f"auroc_{limit:g}px"] = auroc(errors, comparison.deviation, limit)
     return numbers
@@ -63,9 +72,12 @@ def _curve_rows(comparison: Comparison) -> Iterator[Row]:
 def _summary_rows(comparison: Comparison) -> Iterator[Row]:
     for kind in (*dict.fromkeys(comparison.kinds), ALL):
         numbers = summary(comparison, kind)
-        pairs = paired(comparison.of_kind(kind), comparison.deviation)[0].size
+        errors = comparison.of_kind(kind)
+        pairs = paired(errors, comparison.deviation)[0].size
+        counts = dict.fromkeys(OF_ERRORS, int(numbers["n"]))
+        counts["spearman_of_mean"] = paired(mean_over_members(errors), comparison.deviation)[0].size
         for statistic, value in numbers.items():
-            count = int(numbers["n"]) if statistic in OF_ERRORS else pairs
+            count = counts.get(statistic, pairs)
             yield _row("summary", comparison.name, kind, statistic, value, count)
 
 

@@ -181,7 +181,8 @@ def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
 
 
 def _numbers_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
-    header = ["set", "model", "n", "mean", "median", "90th pct.", "Spearman", "AUROC >5 px", "AUROC >10 px"]
+    header = ["set", "model", "n", "mean", "median", "90th pct."]
+    header += ["Spearman", "of mean error", "AUROC >5 px", "AUROC >10 px"]
     cells = []
     for comparison in comparisons:
         kinds = list(dict.fromkeys(comparison.kinds))

@@ -78,6 +78,15 @@ def test_all_that_a_curve_draws_is_there(written, comparison) -> None:
         assert len(mine) == 3 * len(curve.thresholds)
 
 
+def mine_averaged(errors):
+    averages = np.full((1, *errors.shape[1:]), np.nan)
+    for frame, keypoint in np.ndindex(errors.shape[1:]):
+        known = [value for value in errors[:, frame, keypoint] if np.isfinite(value)]
+        if known:
+            averages[0, frame, keypoint] = sum(known) / len(known)
+    return averages
+
+
 def test_summaries_are_those_of_each_kind_and_of_all(written, comparison) -> None:
     own = comparison()
     rows = written(own)
@@ -88,6 +97,7 @@ def test_summaries_are_those_of_each_kind_and_of_all(written, comparison) -> Non
         expected = {
             **summarize(mine),
             "spearman": spearman(mine, deviation),
+            "spearman_of_mean": spearman(mine_averaged(mine), deviation),
             "auroc_5px": auroc(mine, deviation, 5),
             "auroc_10px": auroc(mine, deviation, 10),
         }
