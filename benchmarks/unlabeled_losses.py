@@ -1,11 +1,11 @@
-"""Say what losses on unlabelled video did: their own value on a held-out video, and the error out of distribution.
+"""Say what losses on unlabelled video did: their value on a held-out video, and the OOD error.
 
     snakemake --cores 8 results/chickadee-semi/ood_plots.pdf
     snakemake --cores 8 results/chickadee-semi/crop_{0,1,2}_1.8/ood_session0.mp4/bbox.csv
     python benchmarks/unlabeled_losses.py
 
-Every pose model sees the same sequences of the held-out video, cropped by the boxes of its own detector, without
-augmentation. Mean and standard error over the seeds.
+Every pose model sees the same sequences of the held-out video, cropped by the boxes of its own detector,
+without augmentation. Mean and standard error over the seeds.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def ood_errors(path: Path) -> dict[str, list[float]]:
 
 
 @torch.inference_mode()
-def held_out(
-    folder: Path, names: list[str], video: Path, boxes: Path, config: Settings
-) -> dict[str, float]:
+def held_out(folder: Path, names: list[str], video: Path, boxes: Path, config: Settings) -> dict[str, float]:
     """Return the mean of each loss over sequences spread over a video."""
     predictor = Predictor(folder)
     settings = predictor.settings

@@ -154,7 +154,7 @@ class ScheduleParams:
 class TrainingSettings:
     """How to train."""
 
-    imgaug: Any = "dlc"  # a pipeline, or {pipeline: name, rotation: degrees, ...}; flips swap left and right
+    imgaug: Any = "dlc"  # a pipeline, {pipeline: name, rotation: degrees, ...} or {Fliplr: {p: 0.5}, ...}
     train_batch_size: int = 16  # images a step
     val_batch_size: int = 32  # images at a time in validation
     test_batch_size: int = 32  # images at a time in prediction

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lightning_pose.data.imgaug_names import ranges_of
 from lightning_pose.types import Problem, UserError
 
 
@@ -25,6 +26,7 @@ class Augmentation:
     rotation : degrees to each side.
     scale : largest zoom, in and out: 1.25 means 0.8 to 1.25.
     shift : share of the image to each side.
+    geometry : probability that an image is turned, zoomed and shifted at all.
     flip_horizontal, flip_vertical : probabilities; a flip swaps left and right keypoints.
     brightness, contrast, color : share by which the image is changed at most.
     noise : largest standard deviation, in grey levels.
@@ -35,6 +37,7 @@ class Augmentation:
     rotation: float = 0.0
     scale: float = 1.0
     shift: float = 0.0
+    geometry: float = 1.0
     flip_horizontal: float = 0.0
     flip_vertical: float = 0.0
     brightness: float = 0.0
@@ -50,7 +53,8 @@ SIDE_LETTER = re.compile(r"(?<![^_\-. ])[LRlr](?![^_\-. ])")
 OTHER_SIDE = {"left": "right", "right": "left", "L": "R", "R": "L", "l": "r", "r": "l"}
 SHARE = (0, 1)
 LIMITS = {
-    "rotation": (0, 180), "scale": (1, 4), "shift": SHARE, "flip_horizontal": SHARE, "flip_vertical": SHARE,
+    "rotation": (0, 180), "scale": (1, 4), "shift": SHARE, "geometry": SHARE,
+    "flip_horizontal": SHARE, "flip_vertical": SHARE,
     "brightness": SHARE, "contrast": SHARE, "color": SHARE, "noise": (0, 255), "blur": SHARE, "cutout": SHARE,
 }  # fmt: skip
 _DLC = Augmentation(
@@ -66,6 +70,7 @@ _DLC = Augmentation(
 )
 PIPELINES = {
     "default": Augmentation(),
+    "none": Augmentation(),
     "dlc": _DLC,
     "dlc-lr": replace(_DLC, flip_horizontal=0.5),
     "dlc-top-down": replace(_DLC, rotation=180, flip_horizontal=0.5, flip_vertical=0.5),
@@ -73,8 +78,16 @@ PIPELINES = {
 
 
 def parse_augmentation(setting: Any) -> Augmentation:
-    """Turn ``training.imgaug`` into ranges: a pipeline's name, or ``{pipeline: name, rotation: 54, ...}``."""
+    """Turn ``training.imgaug`` into ranges.
+
+    Parameters
+    ----------
+    setting : a pipeline's name, ``{pipeline: name, rotation: 54, ...}``, or entries by the names of imgaug's
+        classes, see `lightning_pose.data.imgaug_names`.
+    """
     changes = dict(setting) if isinstance(setting, dict) else {"pipeline": setting}
+    listed = {key: changes.pop(key) for key in list(changes) if str(key)[:1].isupper()}
+    changes = ranges_of(listed, "training.imgaug") | changes
     name = changes.pop("pipeline", "default")
     if not isinstance(name, str) or name not in PIPELINES:
         raise UserError(Problem("training.imgaug", f"one of {', '.join(PIPELINES)}", str(name)))
@@ -141,9 +154,10 @@ def random_affine(
     height: int, width: int, ranges: Augmentation, rng: np.random.Generator
 ) -> tuple[np.ndarray, bool]:
     """Draw a 3x3 matrix in pixels (centres at integers) and whether it mirrors."""
-    angle = np.deg2rad(rng.uniform(-ranges.rotation, ranges.rotation))
-    zoom = np.exp(rng.uniform(-1, 1) * np.log(ranges.scale))
-    shift = rng.uniform(-ranges.shift, ranges.shift, 2) * [width, height]
+    moves = 1.0 if ranges.geometry >= 1 else float(rng.random() < ranges.geometry)
+    angle = moves * np.deg2rad(rng.uniform(-ranges.rotation, ranges.rotation))
+    zoom = np.exp(moves * rng.uniform(-1, 1) * np.log(ranges.scale))
+    shift = moves * rng.uniform(-ranges.shift, ranges.shift, 2) * [width, height]
     flips = rng.random(2) < [ranges.flip_horizontal, ranges.flip_vertical]
     cosine, sine = zoom * np.cos(angle), zoom * np.sin(angle)
     linear = np.array([[cosine, -sine], [sine, cosine]]) @ np.diag(np.where(flips, -1.0, 1.0))

@@ -1,0 +1,120 @@
+"""Augmentations as users of Lightning Pose list them, by the names of imgaug's classes.
+
+``{Fliplr: {p: 0.5}, Affine: {p: 0.4, kwargs: {rotate: [-25, 25]}}}`` becomes ranges of
+`lightning_pose.data.augmentation.Augmentation`. What such an entry becomes is the nearest that there is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lightning_pose.types import Problem, UserError
+
+Ranges = dict[str, float]
+NOISE_SHARE = 255.0  # imgaug's scale of additive noise is in grey levels; a share of them is meant below 1
+
+
+def ranges_of(listed: Mapping[str, Any], where: str) -> Ranges:
+    """Translate entries into ranges.
+
+    Parameters
+    ----------
+    listed : name of the class -> ``{p: probability, args: [...], kwargs: {...}}``, the last two by choice.
+    where : the setting's key, for messages.
+
+    Raises
+    ------
+    UserError
+        For every name that has no counterpart here, and every entry of another form.
+    """
+    found: Ranges = {}
+    problems = []
+    for name, entry in listed.items():
+        if name not in TRANSLATIONS:
+            expected = f"one of {', '.join(TRANSLATIONS)}"
+            problems.append(Problem(f"{where}.{name}", expected, name))
+            continue
+        try:
+            options = dict(entry or {})
+            share = float(options.pop("p", 1.0))
+            arguments, named = list(options.pop("args", ())), dict(options.pop("kwargs", {}))
+            if options or not 0 <= share <= 1:
+                raise ValueError
+            ranges = TRANSLATIONS[name](share, arguments, named) if share else {}
+        except (TypeError, ValueError, AttributeError, LookupError, ZeroDivisionError):
+            expected = "{p: 0 to 1, args: [...], kwargs: {...}} with numbers as imgaug takes them"
+            problems.append(Problem(f"{where}.{name}", expected, str(entry)))
+            continue
+        for key, value in ranges.items():
+            found[key] = max(found.get(key, value), value)
+    if problems:
+        raise UserError(problems)
+    return found
+
+
+def _affine(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+    ranges = {"geometry": share}
+    if "rotate" in named or arguments:
+        ranges["rotation"] = _largest(named.get("rotate", arguments[0] if arguments else 0))
+    if "scale" in named:
+        low, high = _ends(named["scale"])
+        ranges["scale"] = max(high, 1 / low, 1.0)
+    if "translate_percent" in named:
+        ranges["shift"] = _largest(named["translate_percent"])
+    return ranges
+
+
+def _quarter_turns(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+    return {"geometry": share, "rotation": 180.0}
+
+
+def _crop_and_pad(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+    part = _largest(named["percent"])
+    return {"geometry": share, "scale": 1 / (1 - 2 * part), "shift": part}
+
+
+def _noise(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+    scale = _largest(named.get("scale", arguments[0] if arguments else 8))
+    return {"noise": scale * NOISE_SHARE if scale < 1 else scale}
+
+
+def _factor(key: str) -> Callable[[float, list[Any], dict[str, Any]], Ranges]:
+    def translate(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+        low, high = _ends(next(iter([*arguments, *named.values()]), [0.8, 1.2]))
+        return {key: max(abs(1 - low), abs(high - 1))}
+
+    return translate
+
+
+def _chance(key: str) -> Callable[[float, list[Any], dict[str, Any]], Ranges]:
+    return lambda share, arguments, named: {key: share}
+
+
+def _flip(key: str) -> Callable[[float, list[Any], dict[str, Any]], Ranges]:
+    return lambda share, arguments, named: {key: share * float(named.get("p", (arguments or [1.0])[0]))}
+
+
+TRANSLATIONS: dict[str, Callable[[float, list[Any], dict[str, Any]], Ranges]] = {
+    "Fliplr": _flip("flip_horizontal"), "Flipud": _flip("flip_vertical"),
+    "Affine": _affine, "Rotate": _affine, "Rot90": _quarter_turns, "CropAndPad": _crop_and_pad,
+    "MotionBlur": _chance("blur"), "GaussianBlur": _chance("blur"), "AverageBlur": _chance("blur"),
+    "CoarseDropout": _chance("cutout"), "CoarseSalt": _chance("cutout"), "CoarsePepper": _chance("cutout"),
+    "Cutout": _chance("cutout"), "AdditiveGaussianNoise": _noise,
+    "Multiply": _factor("brightness"), "MultiplyBrightness": _factor("brightness"),
+    "LinearContrast": _factor("contrast"), "GammaContrast": _factor("contrast"),
+}  # fmt: skip
+
+
+def _ends(value: Any) -> tuple[float, float]:
+    """Return the lower and upper end of a number, a pair, or pairs for x and y."""
+    if isinstance(value, Mapping):
+        ends = [_ends(own) for own in value.values()]
+        return min(low for low, _ in ends), max(high for _, high in ends)
+    numbers = [float(own) for own in (value if isinstance(value, list | tuple) else [value])]
+    return min(numbers), max(numbers)
+
+
+def _largest(value: Any) -> float:
+    low, high = _ends(value)
+    return max(abs(low), abs(high))
