@@ -2,6 +2,7 @@
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_video.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -1,7 +1,6 @@
 """Say what losses on unlabelled video did: their value on a held-out video, and the OOD error.
 
     snakemake --cores 8 results/chickadee-semi/ood_plots.pdf
-    snakemake --cores 8 results/chickadee-semi/crop_{0,1,2}_1.8/ood_session0.mp4/bbox.csv
     python benchmarks/unlabeled_losses.py
 
 Every pose model sees the same sequences of the held-out video, cropped by the boxes of its own detector,
@@ -23,6 +22,7 @@ from lightning_pose.data.clips import find_clips
 from lightning_pose.data.dataset import select_rows
 from lightning_pose.data.unlabeled import UnlabeledSequences
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.inference.video import boxes_for_videos
 from lightning_pose.io.labels import read_labels
 from lightning_pose.settings import Settings
 from lightning_pose.training.unsupervised import UnsupervisedLosses
@@ -54,8 +54,8 @@ def main() -> None:
         rows = []
         for seed in workflow.seeds:
             folder = root / f"pose{variant}_{seed}_{ratio}"
-            boxes = root / f"crop_{seed}_{ratio}"
             video = Path(config.data.data_dir) / "videos" / args.video
+            boxes = boxes_for_videos(root / f"single_{seed}", [video])
             rows.append(held_out(folder, names, video, boxes, config))
         kind = f"pose_{ratio}{variant}"
         columns = [spread([row[name] for row in rows]) for name in names]

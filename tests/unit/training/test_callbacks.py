@@ -21,14 +21,7 @@ from lightning_pose.training.callbacks.validation import Validation
 from lightning_pose.training.fit import count_processes, fit, make_plan
 from lightning_pose.training.module import PoseModule
 from lightning_pose.types import UserError
-from tests.unit.training.squares import NAMES, make_squares, tiny_settings
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Return a folder with ten labelled images, and the labels."""
-    folder = tmp_path_factory.mktemp("squares")
-    return folder, make_squares(folder)
+from tests.unit.training.squares import NAMES, tiny_settings
 
 
 @pytest.fixture

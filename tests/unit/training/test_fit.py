@@ -19,13 +19,6 @@ from lightning_pose.types import UserError
 from tests.unit.training.squares import NAMES, make_squares, tiny_settings
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Return a folder with ten labelled images, and the labels."""
-    folder = tmp_path_factory.mktemp("squares")
-    return folder, make_squares(folder)
-
-
 @pytest.fixture
 def train(data, tmp_path, monkeypatch):
     """Train into a folder of this name on the CPU, which repeats itself to the bit; return the folder."""

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from lightning_pose.settings import OptimizerParams, Precision
 from lightning_pose.training.callbacks.resume import Checkpoints
 from lightning_pose.training.fit import fit
-from tests.unit.training.squares import make_squares, tiny_settings
+from tests.unit.training.squares import tiny_settings
 
 STEPS = 9
 EVERYTHING = {
@@ -30,13 +30,6 @@ EVERYTHING = {
 
 class PowerCut(BaseException):
     """Nothing that anybody handles."""
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Return a folder with ten labelled images, and the labels."""
-    folder = tmp_path_factory.mktemp("squares")
-    return folder, make_squares(folder)
 
 
 @pytest.fixture
