@@ -40,21 +40,27 @@ class ProgressReport(Callback):
         self._images, self._begun, self._written, self._logged = 0, 0.0, 0.0, 0.0
         self._state = "training"
         self._bar: Progress | None = None
+        self._moved: list[tuple[logging.StreamHandler, Any]] = []
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Start the clock and the bar."""
         self._begun = self._logged = time.monotonic()
         self._step = module.start // module.plan.accumulate
         if trainer.is_global_zero and sys.stderr.isatty():
-            self._bar = Progress(
-                TextColumn("step"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[text]}"),
-                console=Console(stderr=True),
-            )
-            self._bar.add_task("", total=module.plan.steps, completed=self._step, text="")
-            self._bar.start()
+            columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}")
+            bar = Progress(TextColumn("step"), *columns, console=Console(stderr=True))
+            self._start_bar(bar, self._step, module.plan.steps)
+
+    def _start_bar(self, bar: Progress, done: int, total: int) -> None:
+        """Show the bar, and let log lines go above it."""
+        plain = sys.stderr
+        bar.add_task("", total=total, completed=done, text="")
+        bar.start()
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is plain:
+                handler.setStream(sys.stderr)
+                self._moved.append((handler, plain))
+        self._bar = bar
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int
@@ -111,6 +117,8 @@ class ProgressReport(Callback):
         self._state = state
         if self._bar is not None:
             self._bar.stop()
+            for handler, stream in self._moved:
+                handler.setStream(stream)
         if trainer.is_global_zero and self._begun:
             write_json(self._status(module, self._step), self.path)
 

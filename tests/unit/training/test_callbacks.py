@@ -1,8 +1,11 @@
 """What a training writes beside its weights, and what stops it."""
 
+import contextlib
 import json
 import logging
 import os
+import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -237,3 +240,29 @@ def test_compiling_that_fails_is_left_out(train, monkeypatch, caplog) -> None:
     compiled = load_file(train("compiled", compile=True) / "model.safetensors")
     assert "torch.compile failed (no compiler): training without it" in caplog.text
     assert all(torch.equal(plain[key], compiled[key]) for key in plain)
+
+
+@pytest.mark.slow
+def test_in_a_terminal_a_bar_shows_how_far_it_is_below_the_log(data, tmp_path) -> None:
+    config = tmp_path / "squares.yaml"
+    config.write_text(
+        f"data: {{data_dir: {data[0]}, csv_file: labels.csv, image_resize_dims: {{height: 64, width: 64}}}}\n"
+        "training: {max_steps: 30, train_batch_size: 4, train_prob: 0.8, val_prob: 0.2}\n"
+        "model: {backbone: mobilenetv3_small_050, weights: random, head_channels: 16}\n"
+    )
+    command = [sys.executable, "-m", "lightning_pose.cli.main", "train", str(config), "--skip_predict"]
+    shown = b""
+    master, slave = pty.openpty()
+    options = {"stdin": slave, "stdout": slave, "stderr": slave, "env": os.environ | {"COLUMNS": "120"}}
+    process = subprocess.Popen([*command, "--output_dir", str(tmp_path / "model")], **options)
+    os.close(slave)
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(master, 4096):
+            shown += part
+    assert process.wait(60) == 0
+    lines = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown).decode().replace("\r", "\n").splitlines()
+    assert any(
+        re.search(r"30/30 loss [\d.]+, validation [\d.]+ px, [\d.]+ images/s, 0:00:00", line)
+        for line in lines
+    )
+    assert any(re.fullmatch(r"INFO: step 30: validation error [\d.]+ px *", line) for line in lines)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from lightning_pose.config import load_config
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import OptimizerParams, Precision
 from lightning_pose.training.callbacks.validation import Validation
 from lightning_pose.training.fit import fit
@@ -187,3 +188,18 @@ def test_a_tiny_network_learns_squares_and_crosses(train, data) -> None:
     assert errors.mean() < 0.1 * trivial.mean()
     assert errors.mean() < 2
     assert predictions.confidence[trained].mean() > 0.5
+
+
+def test_nothing_flows_back_through_a_frozen_backbone(train, monkeypatch) -> None:
+    flows = []
+    original = PoseNetwork.features
+
+    def record(self, images):
+        maps = original(self, images)
+        if torch.is_grad_enabled():
+            flows.append(any(one.requires_grad for one in maps))
+        return maps
+
+    monkeypatch.setattr(PoseNetwork, "features", record)
+    train(max_steps=4, unfreezing_step=2)
+    assert flows == [False, False, True, True]
