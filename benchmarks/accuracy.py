@@ -65,7 +65,7 @@ def ensemble_means(root: Path, dataset: str) -> dict[str, float]:
     labels_px = read_labels(Path(config.data.data_dir) / name).keypoints_px
     members: dict[str, list[np.ndarray]] = {}
     for path in sorted(root.glob(f"*/image_preds/*{name}/*predictions.csv")):
-        kind, seed, *ratio = path.parts[-4].split("_")
+        kind, _, *ratio = path.parts[-4].split("_")
         if kind.startswith("pose") == path.name.startswith("remapped_"):
             members.setdefault("_".join([kind, *ratio]), []).append(read_predictions(path).keypoints_px)
     return {
