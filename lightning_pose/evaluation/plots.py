@@ -195,7 +195,9 @@ def _numbers_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
     axis = figure.subplots()
     axis.axis("off")
     axis.set_title("Errors in frame px over all labelled keypoints and members", loc="left", fontsize=10)
-    table = axis.table(cells, colLabels=header, loc="upper center", cellLoc="right", edges="horizontal")
+    table = axis.table(
+        cells, colLabels=header, loc="upper center", cellLoc="right", colLoc="right", edges="horizontal"
+    )
     table.scale(1, 1.5)
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
