@@ -1,5 +1,9 @@
 """Compute a square bounding box in each frame from a detector's predictions.
 
+In a labelled frame, from its own keypoints. In a video, boxes are steady from frame to frame: a detection too
+far from the last is not believed, a median and a one-euro filter smooth the rest, and where the animal is not
+seen, the box is carried on. --window 1 --max_speed null --min_cutoff null takes each frame by itself.
+
 litpose create_bbox --predictions predictions.csv --output bbox.csv --crop_ratio 1.8
 litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/image_preds/<csv>/)
 """
@@ -7,10 +11,39 @@ litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/imag
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightning_pose.settings import BoxSettings
+    from lightning_pose.types import Boxes, Predictions
 
 DEFAULT_RATIO = 2.0
+
+
+def number_or_null(text: str) -> float | None:
+    """Parse a number, or ``null``."""
+    return None if text == "null" else float(text)
+
+
+# as in the settings workflow.boxes, which have the defaults
+BOX_OPTIONS: dict[str, tuple[Callable[[str], float | None], str]] = {
+    "min_confidence": (float, "ignore keypoints below"),
+    "min_size": (int, "least side of a box in pixels"),
+    "window": (int, "video: frames whose median is a box (1: none)"),
+    "max_speed": (
+        number_or_null,
+        "video: box sides a frame; a faster detection is not believed (null: all are)",
+    ),
+    "min_cutoff": (
+        number_or_null,
+        "video: cycles a frame that pass the one-euro filter at rest (null: all do)",
+    ),
+    "beta": (float, "video: cycles a frame that pass besides, at a speed of one box side a frame"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--crop_size", type=int, help="box side in pixels, instead of a ratio")
     parser.add_argument("--anchor_keypoints", default="", help="names, separated by commas (default: all)")
-    parser.add_argument(
-        "--min_confidence", type=float, default=0.05, help="ignore keypoints below (default 0.05)"
-    )
+    for name, (kind, text) in BOX_OPTIONS.items():
+        parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, metavar="NUMBER", help=text)
     parser.add_argument("--video", type=Path, help="that the predictions are of: tells the frames' size")
     parser.add_argument(
         "--frame_size", metavar="HxW", help="of a video's frames, whose size no image in --data_dir tells"
@@ -42,26 +74,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write boxes."""
-    from lightning_pose.geometry.boxes import boxes_from_keypoints
     from lightning_pose.io.bboxes import write_bboxes
     from lightning_pose.io.predictions import read_predictions
 
-    pairs = _inputs_and_outputs(args)
-    ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
+    pairs, settings = _inputs_and_outputs(args), _box_settings(args)
     for source, target in pairs:
-        predictions = read_predictions(source)
-        boxes = boxes_from_keypoints(
-            predictions.keypoints_px,
-            predictions.confidence,
-            predictions.keypoint_names,
-            list(predictions.index),
-            partial(_frame_size, args, list(predictions.index)),
-            [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()],
-            crop_ratio=ratio,
-            crop_size=args.crop_size,
-            min_confidence=args.min_confidence,
-        )
-        write_bboxes(boxes, target)
+        write_bboxes(_place(read_predictions(source), settings, args), target)
+
+
+def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Namespace) -> Boxes:
+    from lightning_pose.geometry.box_track import track_boxes
+    from lightning_pose.geometry.boxes import box_rule, boxes_by_rule
+
+    ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
+    anchors = [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()]
+    least = settings.min_confidence, settings.min_size
+    rule = box_rule(predictions.keypoint_names, anchors, ratio, args.crop_size, *least)
+    keypoints_px, confidence, index = predictions.keypoints_px, predictions.confidence, predictions.index
+    frame_size = partial(_frame_size, args, list(index))
+    if index and isinstance(index[0], int):
+        return track_boxes(keypoints_px, confidence, lambda: frame_size(0), rule, settings)
+    return boxes_by_rule(keypoints_px, confidence, list(index), frame_size, rule)
+
+
+def _box_settings(args: argparse.Namespace) -> BoxSettings:
+    """Return the settings that the options make.
+
+    Raises
+    ------
+    UserError
+        For impossible ones.
+    """
+    from lightning_pose.settings import BoxSettings
+    from lightning_pose.settings_checks import box_problems
+    from lightning_pose.types import Problem, UserError
+
+    given = {name: getattr(args, name) for name in BOX_OPTIONS if hasattr(args, name)}
+    settings = replace(BoxSettings(), **given)
+    problems = [Problem(f"--{key}", *rest) for key, *rest in box_problems(settings)]
+    if problems:
+        raise UserError(problems)
+    return settings
 
 
 def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:

@@ -11,7 +11,7 @@ from typing import Any
 from lightning_pose.data.context import find_context
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.evaluation.metrics import pixel_error
-from lightning_pose.geometry.boxes import boxes_from_keypoints
+from lightning_pose.geometry.boxes import boxes_by_rule, rule_of
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
@@ -160,14 +160,13 @@ def write_crops(
 
 
 def _place_boxes(predictions: Predictions, data_dir: Path, workflow: WorkflowSettings) -> Boxes:
-    return boxes_from_keypoints(
+    names, ratio = predictions.keypoint_names, workflow.crop_ratios[0]
+    return boxes_by_rule(
         predictions.keypoints_px,
         predictions.confidence,
-        predictions.keypoint_names,
         list(predictions.index),
         lambda row: image_size(data_dir / str(predictions.index[row])),
-        workflow.anchor_keypoints,
-        crop_ratio=workflow.crop_ratios[0],
+        rule_of(workflow.boxes, names, workflow.anchor_keypoints, ratio),
     )
 
 

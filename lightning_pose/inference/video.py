@@ -12,7 +12,8 @@ import numpy as np
 from lightning_pose.data.clips import read_video_boxes
 from lightning_pose.data.context import OFFSETS
 from lightning_pose.data.cut import Box, crop_image
-from lightning_pose.geometry.boxes import boxes_from_keypoints
+from lightning_pose.geometry.box_track import track_boxes
+from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
@@ -157,14 +158,10 @@ def place_video_boxes(
     predictions: Predictions, frame_hw: tuple[int, int], workflow: WorkflowSettings
 ) -> Boxes:
     """Place a box around the animal in each frame of a video, from a detector's predictions."""
-    return boxes_from_keypoints(
-        predictions.keypoints_px,
-        predictions.confidence,
-        predictions.keypoint_names,
-        list(predictions.index),
-        lambda _: frame_hw,
-        workflow.anchor_keypoints,
-        crop_ratio=workflow.crop_ratios[0],
+    names, ratio = predictions.keypoint_names, workflow.crop_ratios[0]
+    rule = rule_of(workflow.boxes, names, workflow.anchor_keypoints, ratio)
+    return track_boxes(
+        predictions.keypoints_px, predictions.confidence, lambda: frame_hw, rule, workflow.boxes
     )
 
 
