@@ -11,39 +11,17 @@ litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/imag
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lightning_pose.cli.options import add_box_options, box_settings
 
 if TYPE_CHECKING:
     from lightning_pose.settings import BoxSettings
     from lightning_pose.types import Boxes, Predictions
 
 DEFAULT_RATIO = 2.0
-
-
-def number_or_null(text: str) -> float | None:
-    """Parse a number, or ``null``."""
-    return None if text == "null" else float(text)
-
-
-# as in the settings workflow.boxes, which have the defaults
-BOX_OPTIONS: dict[str, tuple[Callable[[str], float | None], str]] = {
-    "min_confidence": (float, "ignore keypoints below"),
-    "min_size": (int, "least side of a box in pixels"),
-    "window": (int, "video: frames whose median is a box (1: none)"),
-    "max_speed": (
-        number_or_null,
-        "video: box sides a frame; a faster detection is not believed (null: all are)",
-    ),
-    "min_cutoff": (
-        number_or_null,
-        "video: cycles a frame that pass the one-euro filter at rest (null: all do)",
-    ),
-    "beta": (float, "video: cycles a frame that pass besides, at a speed of one box side a frame"),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--crop_size", type=int, help="box side in pixels, instead of a ratio")
     parser.add_argument("--anchor_keypoints", default="", help="names, separated by commas (default: all)")
-    for name, (kind, text) in BOX_OPTIONS.items():
-        parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, metavar="NUMBER", help=text)
+    add_box_options(parser)
     parser.add_argument("--video", type=Path, help="that the predictions are of: tells the frames' size")
     parser.add_argument(
         "--frame_size", metavar="HxW", help="of a video's frames, whose size no image in --data_dir tells"
@@ -76,8 +53,9 @@ def run(args: argparse.Namespace) -> None:
     """Write boxes."""
     from lightning_pose.io.bboxes import write_bboxes
     from lightning_pose.io.predictions import read_predictions
+    from lightning_pose.settings import BoxSettings
 
-    pairs, settings = _inputs_and_outputs(args), _box_settings(args)
+    pairs, settings = _inputs_and_outputs(args), box_settings(args, BoxSettings())
     for source, target in pairs:
         write_bboxes(_place(read_predictions(source), settings, args), target)
 
@@ -95,26 +73,6 @@ def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Names
     if index and isinstance(index[0], int):
         return track_boxes(keypoints_px, confidence, lambda: frame_size(0), rule, settings)
     return boxes_by_rule(keypoints_px, confidence, list(index), frame_size, rule)
-
-
-def _box_settings(args: argparse.Namespace) -> BoxSettings:
-    """Return the settings that the options make.
-
-    Raises
-    ------
-    UserError
-        For impossible ones.
-    """
-    from lightning_pose.settings import BoxSettings
-    from lightning_pose.settings_checks import box_problems
-    from lightning_pose.types import Problem, UserError
-
-    given = {name: getattr(args, name) for name in BOX_OPTIONS if hasattr(args, name)}
-    settings = replace(BoxSettings(), **given)
-    problems = [Problem(f"--{key}", *rest) for key, *rest in box_problems(settings)]
-    if problems:
-        raise UserError(problems)
-    return settings
 
 
 def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:

@@ -141,6 +141,7 @@ def boxes_by_rule(
     index: list,
     frame_size: Callable[[int], tuple[int, int]],
     rule: BoxRule,
+    warns: bool = True,
 ) -> Boxes:
     """Place a box in each frame by a rule; the rest as `boxes_from_keypoints`."""
     boxes, status = np.empty((len(index), 4)), []
@@ -151,7 +152,8 @@ def boxes_by_rule(
         else:
             boxes[row] = whole_frame(frame_size(row))
         status.append((BoxStatus.DETECTED if len(used) else BoxStatus.FALLBACK).value)
-    warn_of_lost(list(index), status)
+    if warns:
+        warn_of_lost(list(index), status)
     return Boxes(list(index), boxes, status)
 
 
