@@ -354,7 +354,7 @@ class WorkflowSettings:
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
-    videos: list[str] = field(default_factory=list)  # no rule predicts on videos yet
+    videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir
     plots: PlotSettings = field(default_factory=PlotSettings)
 
 

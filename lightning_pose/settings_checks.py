@@ -7,6 +7,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from lightning_pose.settings import (
@@ -208,6 +209,9 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "workflow.seeds", "different seeds from 0", str(workflow.seeds)
     if not workflow.crop_ratios or any(ratio <= 0 for ratio in workflow.crop_ratios):
         yield "workflow.crop_ratios", "at least one number, all above 0", str(workflow.crop_ratios)
+    files = [Path(video).name for video in workflow.videos]
+    if len(set(files)) != len(files):
+        yield "workflow.videos", "files of different names", str(workflow.videos)
     if workflow.data.source is DataSource.dlc and not workflow.data.project_dir:
         yield "workflow.data.project_dir", "the folder of a DeepLabCut project", "none"
     for kind, color in workflow.plots.colors.items():

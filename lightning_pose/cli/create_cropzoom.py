@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lightning_pose.cli.options import add_box_options, box_settings
+from lightning_pose.cli.options import add_box_options, box_settings, size_or_null
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pose_dir", type=Path, help="the folder of a model trained on crops")
     parser.add_argument("--output_dir", type=Path, required=True, help="the folder of the new model")
     parser.add_argument("--crop_ratio", type=float, help="box side over the keypoints' span")
-    parser.add_argument("--fixed_size", type=int, help="box side in pixels, instead of a ratio")
+    parser.add_argument(
+        "--fixed_size",
+        type=size_or_null,
+        default=argparse.SUPPRESS,
+        metavar="NUMBER",
+        help="box side in pixels, instead of a ratio (null: none)",
+    )
     parser.add_argument("--anchor_keypoints", help="names, separated by commas; an empty text is all")
     parser.add_argument("--crop_size", metavar="HxW", help="of the crops that the pose model was trained on")
     add_box_options(parser)
@@ -36,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.io.model_dir import read_model_settings
 
     boxes = read_model_settings(args.pose_dir).workflow.boxes
-    if args.fixed_size is not None:
+    if hasattr(args, "fixed_size"):
         boxes = replace(boxes, fixed_size=args.fixed_size)
     anchors = args.anchor_keypoints
     create_cropzoom(

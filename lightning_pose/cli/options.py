@@ -16,6 +16,11 @@ def number_or_null(text: str) -> float | None:
     return None if text == "null" else float(text)
 
 
+def size_or_null(text: str) -> int | None:
+    """Parse a whole number, or ``null``."""
+    return None if text == "null" else int(text)
+
+
 # as in the settings workflow.boxes, which have the defaults
 BOX_OPTIONS: dict[str, tuple[Callable[[str], float | None], str]] = {
     "min_confidence": (float, "ignore keypoints below"),

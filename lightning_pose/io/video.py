@@ -264,13 +264,14 @@ def _has_dali() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in names)
 
 
-def find_videos(video_dir: str | Sequence[str], data_dir: Path) -> list[Path]:
-    """Return the video files that ``data.video_dir`` names.
+def find_videos(video_dir: str | Sequence[str], data_dir: Path, key: str = "data.video_dir") -> list[Path]:
+    """Return the video files that a setting names.
 
     Parameters
     ----------
     video_dir : a folder, or files; by path, or relative to `data_dir`.
     data_dir : the data folder.
+    key : the setting, for messages.
 
     Raises
     ------
@@ -282,20 +283,18 @@ def find_videos(video_dir: str | Sequence[str], data_dir: Path) -> list[Path]:
         if folder.is_dir():
             found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
             if not found:
-                raise UserError(
-                    Problem("data.video_dir", f"videos ({', '.join(SUFFIXES)}) in {folder}", "none")
-                )
+                raise UserError(Problem(key, f"videos ({', '.join(SUFFIXES)}) in {folder}", "none"))
             return found
     listed = [video_dir] if isinstance(video_dir, str) else list(video_dir)
     paths = [_here_or_in(name, data_dir) for name in listed]
     problems = [
-        Problem("data.video_dir", f"a video, here or in {data_dir}", f"{name}, which does not exist")
+        Problem(key, f"a video, here or in {data_dir}", f"{name}, which does not exist")
         for name, path in zip(listed, paths, strict=True)
         if not path.exists()
     ]
     names = [path.name for path in paths]
     problems += [
-        Problem("data.video_dir", "videos of different names", f"{name} twice")
+        Problem(key, "videos of different names", f"{name} twice")
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]

@@ -42,6 +42,7 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("workflow: {pose: {training: {max_step: 3}}}", "workflow.pose: training.max_step", "max_steps"),
         ("workflow: {seeds: [0, 0]}", "workflow.seeds", "[0, 0]"),
         ("workflow: {crop_ratios: []}", "workflow.crop_ratios", "[]"),
+        ("workflow: {videos: [a/x.mp4, b/x.mp4]}", "workflow.videos", "files of different names"),
         ("workflow: {boxes: {window: 4}}", "workflow.boxes.window", "an odd number of frames, found 4"),
         ("workflow: {boxes: {window: 0}}", "workflow.boxes.window", "0"),
         ("workflow: {boxes: {min_size: 0}}", "workflow.boxes.min_size", "at least 1, found 0"),

@@ -193,7 +193,7 @@ def test_one_pass_gives_what_two_give(tmp_path, size, detector_context, pose_con
 
 
 def test_context_models_see_the_crops_that_would_lie_on_disk(tmp_path) -> None:
-    """Frames 0 to 6 with frame 3 missing, of which 2 and 6 are labelled; crops of another size than the model's."""
+    """Of frames 0 to 6, frame 3 is missing, and 2 and 6 are labelled; crops have a size of their own."""
     rng, names = np.random.default_rng(0), [f"a/img{number:02d}.png" for number in (2, 6)]
     (tmp_path / "data" / "a").mkdir(parents=True)
     for number in (0, 1, 2, 4, 5, 6):
@@ -209,8 +209,8 @@ def test_context_models_see_the_crops_that_would_lie_on_disk(tmp_path) -> None:
     crop_labeled_images(
         tmp_path / "labels.csv", tmp_path / "bbox.csv", tmp_path / "data", crops, csv, (48, 40)
     )
-    for seen, sources in zip(pose.images, context_of_all(names, crops), strict=True):
-        expected, _ = read_with_context(sources, crops, 64, 64)
+    for seen, around in zip(pose.images, context_of_all(names, crops), strict=True):
+        expected, _ = read_with_context(around, crops, 64, 64)
         np.testing.assert_array_equal(seen[0].transpose(0, 2, 3, 1), expected)
 
 
