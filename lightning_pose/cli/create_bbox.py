@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Namespace) -> Boxes:
     from lightning_pose.geometry.box_track import track_boxes
-    from lightning_pose.geometry.boxes import box_rule, boxes_by_rule
+    from lightning_pose.geometry.boxes import box_rule, boxes_from_keypoints
 
     ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
     anchors = [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()]
@@ -72,7 +72,7 @@ def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Names
     frame_size = partial(_frame_size, args, list(index))
     if index and isinstance(index[0], int):
         return track_boxes(keypoints_px, confidence, lambda: frame_size(0), rule, settings)
-    return boxes_by_rule(keypoints_px, confidence, list(index), frame_size, rule)
+    return boxes_from_keypoints(keypoints_px, confidence, list(index), frame_size, rule)
 
 
 def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:

@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output_bbox", type=Path, help="write a cropzoom model's boxes here (with --output)"
     )
     parser.add_argument(
+        "--allow_truncated",
+        action="store_true",
+        help="predict what is there of damaged videos; predictions.json says how much",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"
     )
     parser.add_argument("--skip_viz", action="store_true", help="accepted: no pictures are drawn")
@@ -74,7 +79,9 @@ def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[
     if args.output_bbox and not args.output:
         raise UserError(Problem("--output", "one with --output_bbox", "none"))
     output = Destination(args.output, args.output_bbox) if args.output else None
-    predict_cropzoom(args.model_dir, csv_files, videos, args.data_dir, output, args.overrides)
+    predict_cropzoom(
+        args.model_dir, csv_files, videos, args.data_dir, output, args.overrides, args.allow_truncated
+    )
 
 
 def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:
@@ -94,4 +101,12 @@ def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Pa
             overrides=args.overrides,
         )
     if videos:
-        predict_videos(args.model_dir, videos, args.output, args.bbox, args.detector_mode, args.overrides)
+        predict_videos(
+            args.model_dir,
+            videos,
+            args.output,
+            args.bbox,
+            args.detector_mode,
+            args.overrides,
+            args.allow_truncated,
+        )

@@ -15,7 +15,6 @@ from lightning_pose.types import Boxes, BoxStatus, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
-MIN_BOX_PX = 8
 MIN_KEYPOINTS = 2  # fewer say nothing about the animal's size
 STRAY_FACTOR = 4.0  # a keypoint this many times the median distance from the median point is a stray
 STRAY_MIN_KEYPOINTS = 5
@@ -28,8 +27,8 @@ class BoxRule:
     columns: list[int]
     crop_ratio: float | None = None
     crop_size: int | None = None
-    min_confidence: float = 0.05
-    min_size: int = MIN_BOX_PX
+    min_confidence: float = BoxSettings.min_confidence
+    min_size: int = BoxSettings.min_size
 
     def usable(self, keypoints_px: np.ndarray, confidence: np.ndarray) -> np.ndarray:
         """Return which of a frame's keypoints (K, 2) place its box, by number; none = too few."""
@@ -63,10 +62,19 @@ def box_rule(
     anchor_keypoints: Sequence[str] = (),
     crop_ratio: float | None = None,
     crop_size: int | None = None,
-    min_confidence: float = 0.05,
-    min_size: int = MIN_BOX_PX,
+    min_confidence: float = BoxSettings.min_confidence,
+    min_size: int = BoxSettings.min_size,
 ) -> BoxRule:
-    """Return the rule that boxes are placed by; parameters as of `boxes_from_keypoints`.
+    """Return the rule that boxes are placed by.
+
+    Parameters
+    ----------
+    keypoint_names : of the detector.
+    anchor_keypoints : keypoints that define the box; none = all.
+    crop_ratio : side of the box over the larger of the keypoints' spans in x and y.
+    crop_size : side in pixels, instead.
+    min_confidence : keypoints below are not looked at.
+    min_size : least side in pixels.
 
     Raises
     ------
@@ -90,14 +98,10 @@ def rule_of(
 def boxes_from_keypoints(
     keypoints_px: np.ndarray,
     confidence: np.ndarray,
-    keypoint_names: list[str],
     index: list,
     frame_size: Callable[[int], tuple[int, int]],
-    anchor_keypoints: Sequence[str] = (),
-    crop_ratio: float | None = None,
-    crop_size: int | None = None,
-    min_confidence: float = 0.05,
-    min_size: int = MIN_BOX_PX,
+    rule: BoxRule,
+    warns: bool = True,
 ) -> Boxes:
     """Place a square box around the animal in each frame.
 
@@ -106,14 +110,10 @@ def boxes_from_keypoints(
     keypoints_px : array, (N, K, 2)
         Frame pixels; NaN = nothing predicted.
     confidence : array, (N, K)
-    keypoint_names : list of str
     index : names of the rows.
     frame_size : gives the (height, width) of a row's frame; asked only where the detector saw nothing.
-    anchor_keypoints : keypoints that define the box; none = all.
-    crop_ratio : side of the box over the larger of the keypoints' spans in x and y.
-    crop_size : side in pixels, instead.
-    min_confidence : keypoints below are not looked at.
-    min_size : least side in pixels.
+    rule : which keypoints a box is placed around, and how large it is.
+    warns : whether to log in which frames nothing was seen.
 
     Notes
     -----
@@ -125,25 +125,7 @@ def boxes_from_keypoints(
     Boxes
         Whole pixels. A frame with fewer than two usable keypoints gets the square that holds the whole
         frame, and the status ``fallback``.
-
-    Raises
-    ------
-    UserError
-        For an unknown anchor keypoint, or impossible settings.
     """
-    rule = box_rule(keypoint_names, anchor_keypoints, crop_ratio, crop_size, min_confidence, min_size)
-    return boxes_by_rule(keypoints_px, confidence, index, frame_size, rule)
-
-
-def boxes_by_rule(
-    keypoints_px: np.ndarray,
-    confidence: np.ndarray,
-    index: list,
-    frame_size: Callable[[int], tuple[int, int]],
-    rule: BoxRule,
-    warns: bool = True,
-) -> Boxes:
-    """Place a box in each frame by a rule; the rest as `boxes_from_keypoints`."""
     boxes, status = np.empty((len(index), 4)), []
     for row in range(len(index)):
         used = rule.usable(keypoints_px[row], confidence[row])

@@ -11,7 +11,7 @@ import numpy as np
 
 from lightning_pose.data.context import Source, context_of_all
 from lightning_pose.data.dataset import read_source
-from lightning_pose.geometry.boxes import BoxRule, boxes_by_rule, rule_of, warn_of_lost
+from lightning_pose.geometry.boxes import BoxRule, boxes_from_keypoints, rule_of, warn_of_lost
 from lightning_pose.inference.cropzoom_video import predict_film
 from lightning_pose.inference.model import (
     Found,
@@ -125,7 +125,7 @@ class CropZoomModel:
         """Place a box in each frame by itself."""
         keypoints_px, confidence = predict_whole(self.detector, windows)
         index = list(range(len(windows)))
-        return boxes_by_rule(
+        return boxes_from_keypoints(
             keypoints_px, confidence, index, lambda row: windows[row][0].shape[:2], self.rule, warns=False
         )
 

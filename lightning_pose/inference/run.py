@@ -11,7 +11,7 @@ from typing import Any
 from lightning_pose.data.context import find_context
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.evaluation.metrics import pixel_error
-from lightning_pose.geometry.boxes import boxes_by_rule, rule_of
+from lightning_pose.geometry.boxes import boxes_from_keypoints, rule_of
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
@@ -161,7 +161,7 @@ def write_crops(
 
 def _place_boxes(predictions: Predictions, data_dir: Path, workflow: WorkflowSettings) -> Boxes:
     names, ratio = predictions.keypoint_names, workflow.crop_ratios[0]
-    return boxes_by_rule(
+    return boxes_from_keypoints(
         predictions.keypoints_px,
         predictions.confidence,
         list(predictions.index),

@@ -91,7 +91,7 @@ def test_without_smoothing_boxes_are_those_of_single_frames(track, ratio) -> Non
     keypoints, confidence = seen(track)
     found = track_boxes(keypoints, confidence, frame_size, rule, PLAIN)
     index = list(range(len(track)))
-    single = boxes_from_keypoints(keypoints, confidence, NAMES, index, lambda _: (400, 600), crop_ratio=ratio)
+    single = boxes_from_keypoints(keypoints, confidence, index, lambda _: (400, 600), rule)
     for number, status in enumerate(single.status):
         if status == "detected":
             np.testing.assert_array_equal(found.xywh_px[number], single.xywh_px[number])

@@ -339,3 +339,22 @@ def test_boxes_lie_within_reach_of_the_film(trained, film, cropzoom) -> None:
     predictions, boxes = CropZoomModel.from_dir(cropzoom()).predict_video_and_boxes(probe_video(film[0]))
     assert (boxes.xywh_px[:, 2] >= 8).all() and (boxes.xywh_px[:, 2] <= 3 * max(WIDTH, HEIGHT)).all()
     assert np.median(np.linalg.norm(predictions.keypoints_px - film[1], axis=-1)) < 8
+
+
+@pytest.mark.parametrize("kind", ["cropzoom", "detector"])
+def test_what_is_there_of_a_truncated_film_is_predicted_if_that_is_asked_for(
+    trained, cropzoom, tmp_path, capsys, kind
+) -> None:
+    film = write_film(tmp_path / "film.mp4", 60, movflags="faststart")
+    film.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
+    folder = cropzoom() if kind == "cropzoom" else shutil.copytree(trained.detector, tmp_path / "detector")
+    assert trained.run("predict", folder, film) == 2
+    assert "(--allow_truncated predicts these)" in capsys.readouterr().err
+    assert not (folder / "video_preds").exists()
+    assert trained.run("predict", folder, film, "--allow_truncated") == 0
+    assert "truncated or damaged: only" in capsys.readouterr().err
+    own = folder / "video_preds" / "film.mp4"
+    rows = len(read_predictions(own / "predictions.csv").index)
+    assert 10 < rows < 60
+    content = json.loads((own / "predictions.json").read_text())
+    assert content == {"frames_predicted": rows, "frames_stated": 60, "first_bad_frame": rows}
