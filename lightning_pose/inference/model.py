@@ -30,6 +30,10 @@ Found = tuple[np.ndarray, np.ndarray]  # keypoints (B, K, 2), confidence (B, K)
 class PoseModel(Protocol):
     """What every model can do. Keypoints are in pixels of the frames, whatever the networks see."""
 
+    @classmethod
+    def from_dir(cls, folder: Path, overrides: Sequence[str] = ()) -> PoseModel:
+        """Load the model of a folder; `overrides` go over the settings of its trainings."""
+
     @property
     def keypoint_names(self) -> list[str]:
         """Names of the keypoints, in order."""
