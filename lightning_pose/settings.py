@@ -319,6 +319,19 @@ class WorkflowData:
 
 
 @dataclass
+class BoxSettings:
+    """How boxes are placed around the animal; from `window` on: how they move through a video."""
+
+    min_confidence: float = 0.05  # keypoints below are not looked at
+    min_size: int = 8  # least side of a box in frame pixels
+    fixed_size: int | None = None  # side of every box in frame pixels, instead of by crop ratio
+    window: int = 9  # frames of a video whose median is a box, half of them ahead; odd, 1 = none
+    max_speed: float | None = 1.0  # box sides a frame; the detector is not believed beyond; null = always
+    min_cutoff: float | None = 0.05  # one-euro filter: cycles a frame that pass at rest; null = no filter
+    beta: float = 4.0  # one-euro filter: what speed adds to them, at one box side a frame
+
+
+@dataclass
 class PlotSettings:
     """Looks of the plots."""
 
@@ -336,11 +349,12 @@ class WorkflowSettings:
     crop_ratios: list[float] = field(default_factory=lambda: [1.8])  # side of the box over the animal's span
     anchor_keypoints: list[str] = field(default_factory=list)  # that the box is placed around; none = all
     crop_size: ImageDims = field(default_factory=ImageDims)  # of the cropped images
+    boxes: BoxSettings = field(default_factory=BoxSettings)  # how boxes are placed
     detector: dict[str, Any] = field(default_factory=dict)  # settings of detectors, over the file's own
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
-    videos: list[str] = field(default_factory=list)  # no rule predicts on videos yet
+    videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir
     plots: PlotSettings = field(default_factory=PlotSettings)
 
 

@@ -7,9 +7,17 @@ import difflib
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from lightning_pose.settings import DataSettings, DataSource, ModelType, Settings, UnsupervisedLoss
+from lightning_pose.settings import (
+    BoxSettings,
+    DataSettings,
+    DataSource,
+    ModelType,
+    Settings,
+    UnsupervisedLoss,
+)
 from lightning_pose.types import Problem
 
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
@@ -27,6 +35,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses_to_use(settings),
         *_losses(settings),
         *_workflow(settings),
+        *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
     )
     return [Problem(f"{where}: {key}", expected, value) for key, expected, value in found]
 
@@ -200,6 +209,9 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "workflow.seeds", "different seeds from 0", str(workflow.seeds)
     if not workflow.crop_ratios or any(ratio <= 0 for ratio in workflow.crop_ratios):
         yield "workflow.crop_ratios", "at least one number, all above 0", str(workflow.crop_ratios)
+    files = [Path(video).name for video in workflow.videos]
+    if len(set(files)) != len(files):
+        yield "workflow.videos", "files of different names", str(workflow.videos)
     if workflow.data.source is DataSource.dlc and not workflow.data.project_dir:
         yield "workflow.data.project_dir", "the folder of a DeepLabCut project", "none"
     for kind, color in workflow.plots.colors.items():
@@ -212,3 +224,21 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for name in workflow.anchor_keypoints:
         if names is not None and name not in names:
             yield "workflow.anchor_keypoints", f"names of keypoint_names ({', '.join(names)})", name
+
+
+def box_problems(boxes: BoxSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with the placing of boxes."""
+    if not 0 <= boxes.min_confidence <= 1:
+        yield "min_confidence", "a number from 0 to 1", str(boxes.min_confidence)
+    for key in ("min_size", "fixed_size"):
+        value = getattr(boxes, key)
+        if value is not None and value < 1:
+            yield key, "at least 1" + (", or null" if key == "fixed_size" else ""), str(value)
+    if boxes.window < 1 or boxes.window % 2 == 0:
+        yield "window", "an odd number of frames", str(boxes.window)
+    for key in ("max_speed", "min_cutoff"):
+        value = getattr(boxes, key)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            yield key, "a number above 0, or null", str(value)
+    if not (math.isfinite(boxes.beta) and boxes.beta >= 0):
+        yield "beta", "at least 0", str(boxes.beta)

@@ -58,6 +58,7 @@ class BoxStatus(str, Enum):
 
     DETECTED = "detected"
     FALLBACK = "fallback"  # the detector saw nothing: the box is the whole frame
+    CARRIED = "carried"  # the detector saw nothing credible: the box follows from other frames of the video
 
 
 class Visibility(IntEnum):

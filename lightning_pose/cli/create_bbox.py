@@ -1,5 +1,9 @@
 """Compute a square bounding box in each frame from a detector's predictions.
 
+In a labelled frame, from its own keypoints. In a video, boxes are steady from frame to frame: a detection too
+far from the last is not believed, a median and a one-euro filter smooth the rest, and where the animal is not
+seen, the box is carried on. --window 1 --max_speed null --min_cutoff null takes each frame by itself.
+
 litpose create_bbox --predictions predictions.csv --output bbox.csv --crop_ratio 1.8
 litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/image_preds/<csv>/)
 """
@@ -9,6 +13,13 @@ from __future__ import annotations
 import argparse
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning_pose.cli.options import add_box_options, box_settings
+
+if TYPE_CHECKING:
+    from lightning_pose.settings import BoxSettings
+    from lightning_pose.types import Boxes, Predictions
 
 DEFAULT_RATIO = 2.0
 
@@ -31,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--crop_size", type=int, help="box side in pixels, instead of a ratio")
     parser.add_argument("--anchor_keypoints", default="", help="names, separated by commas (default: all)")
-    parser.add_argument(
-        "--min_confidence", type=float, default=0.05, help="ignore keypoints below (default 0.05)"
-    )
+    add_box_options(parser)
     parser.add_argument("--video", type=Path, help="that the predictions are of: tells the frames' size")
     parser.add_argument(
         "--frame_size", metavar="HxW", help="of a video's frames, whose size no image in --data_dir tells"
@@ -42,26 +51,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write boxes."""
-    from lightning_pose.geometry.boxes import boxes_from_keypoints
     from lightning_pose.io.bboxes import write_bboxes
     from lightning_pose.io.predictions import read_predictions
+    from lightning_pose.settings import BoxSettings
 
-    pairs = _inputs_and_outputs(args)
-    ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
+    pairs, settings = _inputs_and_outputs(args), box_settings(args, BoxSettings())
     for source, target in pairs:
-        predictions = read_predictions(source)
-        boxes = boxes_from_keypoints(
-            predictions.keypoints_px,
-            predictions.confidence,
-            predictions.keypoint_names,
-            list(predictions.index),
-            partial(_frame_size, args, list(predictions.index)),
-            [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()],
-            crop_ratio=ratio,
-            crop_size=args.crop_size,
-            min_confidence=args.min_confidence,
-        )
-        write_bboxes(boxes, target)
+        write_bboxes(_place(read_predictions(source), settings, args), target)
+
+
+def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Namespace) -> Boxes:
+    from lightning_pose.geometry.box_track import track_boxes
+    from lightning_pose.geometry.boxes import box_rule, boxes_from_keypoints
+
+    ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
+    anchors = [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()]
+    least = settings.min_confidence, settings.min_size
+    rule = box_rule(predictions.keypoint_names, anchors, ratio, args.crop_size, *least)
+    keypoints_px, confidence, index = predictions.keypoints_px, predictions.confidence, predictions.index
+    frame_size = partial(_frame_size, args, list(index))
+    if index and isinstance(index[0], int):
+        return track_boxes(keypoints_px, confidence, lambda: frame_size(0), rule, settings)
+    return boxes_from_keypoints(keypoints_px, confidence, list(index), frame_size, rule)
 
 
 def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:

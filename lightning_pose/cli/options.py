@@ -3,6 +3,39 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightning_pose.settings import BoxSettings
+
+
+def number_or_null(text: str) -> float | None:
+    """Parse a number, or ``null``."""
+    return None if text == "null" else float(text)
+
+
+def size_or_null(text: str) -> int | None:
+    """Parse a whole number, or ``null``."""
+    return None if text == "null" else int(text)
+
+
+# as in the settings workflow.boxes, which have the defaults
+BOX_OPTIONS: dict[str, tuple[Callable[[str], float | None], str]] = {
+    "min_confidence": (float, "ignore keypoints below"),
+    "min_size": (int, "least side of a box in pixels"),
+    "window": (int, "video: frames whose median is a box (1: none)"),
+    "max_speed": (
+        number_or_null,
+        "video: box sides a frame; a faster detection is not believed (null: all are)",
+    ),
+    "min_cutoff": (
+        number_or_null,
+        "video: cycles a frame that pass the one-euro filter at rest (null: all do)",
+    ),
+    "beta": (float, "video: cycles a frame that pass besides, at a speed of one box side a frame"),
+}
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
@@ -14,3 +47,27 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="settings over those of the config file, such as training.max_steps=100 (hydra's grammar)",
     )
+
+
+def add_box_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how boxes are placed, besides their size."""
+    for name, (kind, text) in BOX_OPTIONS.items():
+        parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, metavar="NUMBER", help=text)
+
+
+def box_settings(args: argparse.Namespace, own: BoxSettings) -> BoxSettings:
+    """Return the settings that the options lay over `own`.
+
+    Raises
+    ------
+    UserError
+        For impossible ones.
+    """
+    from lightning_pose.settings_checks import box_problems
+    from lightning_pose.types import Problem, UserError
+
+    settings = replace(own, **{name: getattr(args, name) for name in BOX_OPTIONS if hasattr(args, name)})
+    problems = [Problem(f"--{key}", *rest) for key, *rest in box_problems(settings)]
+    if problems:
+        raise UserError(problems)
+    return settings

@@ -7,6 +7,9 @@ in frame pixels. With --detector_mode, the boxes (bbox.csv), the crops and their
 For a video, writes MODEL_DIR/video_preds/<video file name>/predictions.csv: row i is frame i, in frame
 pixels. A pose model needs the box of each frame (--bbox), which a detector writes beside its predictions with
 --detector_mode.
+
+A cropzoom model (`litpose create_cropzoom`) needs none: it finds the animal itself. Its folder gets
+image_preds/<csv>/ and video_preds/<video file name>/ with predictions.csv in frame pixels and bbox.csv.
 """
 
 from __future__ import annotations
@@ -30,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data_dir", type=Path, help="folder that image paths are relative to")
     parser.add_argument("--output", type=Path, help="write predictions here, and nothing else (one input)")
     parser.add_argument(
+        "--output_bbox", type=Path, help="write a cropzoom model's boxes here (with --output)"
+    )
+    parser.add_argument(
+        "--allow_truncated",
+        action="store_true",
+        help="predict what is there of damaged videos; predictions.json says how much",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"
     )
     parser.add_argument("--skip_viz", action="store_true", help="accepted: no pictures are drawn")
@@ -38,8 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Predict."""
-    from lightning_pose.inference.run import predict
-    from lightning_pose.inference.video import predict_videos
+    from lightning_pose.io.cropzoom_dir import is_cropzoom_dir
     from lightning_pose.io.video import SUFFIXES
     from lightning_pose.types import Problem, UserError
 
@@ -49,6 +59,36 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(Problem("--output", "none with --detector_mode, which writes several files", "both"))
     videos = [path for path in args.input_path if path.suffix.lower() in SUFFIXES]
     csv_files = [path for path in args.input_path if path not in videos]
+    if is_cropzoom_dir(args.model_dir):
+        _run_cropzoom(args, csv_files, videos)
+    elif args.output_bbox:
+        raise UserError(Problem("--output_bbox", "a cropzoom model", str(args.model_dir)))
+    else:
+        _run_single(args, csv_files, videos)
+
+
+def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:
+    from lightning_pose.inference.cropzoom_run import Destination, predict_cropzoom
+    from lightning_pose.types import Problem, UserError
+
+    for name in ("bbox", "detector_mode"):
+        if getattr(args, name):
+            raise UserError(
+                Problem(f"--{name}", "none with a cropzoom model, which places boxes itself", "one")
+            )
+    if args.output_bbox and not args.output:
+        raise UserError(Problem("--output", "one with --output_bbox", "none"))
+    output = Destination(args.output, args.output_bbox) if args.output else None
+    predict_cropzoom(
+        args.model_dir, csv_files, videos, args.data_dir, output, args.overrides, args.allow_truncated
+    )
+
+
+def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:
+    from lightning_pose.inference.run import predict
+    from lightning_pose.inference.video import predict_videos
+    from lightning_pose.types import Problem, UserError
+
     if args.bbox and len(videos) != 1:
         raise UserError(Problem("--bbox", "one video", f"{len(videos)} videos"))
     if csv_files:
@@ -61,4 +101,12 @@ def run(args: argparse.Namespace) -> None:
             overrides=args.overrides,
         )
     if videos:
-        predict_videos(args.model_dir, videos, args.output, args.bbox, args.detector_mode, args.overrides)
+        predict_videos(
+            args.model_dir,
+            videos,
+            args.output,
+            args.bbox,
+            args.detector_mode,
+            args.overrides,
+            args.allow_truncated,
+        )

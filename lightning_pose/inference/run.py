@@ -11,7 +11,7 @@ from typing import Any
 from lightning_pose.data.context import find_context
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.evaluation.metrics import pixel_error
-from lightning_pose.geometry.boxes import boxes_from_keypoints
+from lightning_pose.geometry.boxes import boxes_from_keypoints, rule_of
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
@@ -48,10 +48,10 @@ def predict(
     overrides : ``key=value`` over the settings of the training, such as ``training.test_batch_size=8``.
     """
     settings = read_model_settings(model_dir, overrides)
-    resolved = [_resolve_input(path, data_dir or Path(settings.data.data_dir)) for path in inputs]
+    resolved = [resolve_input(path, data_dir or Path(settings.data.data_dir)) for path in inputs]
     labels = [read_labels(path) for path in resolved]
     for path, entry in zip(resolved, labels, strict=True):
-        _same_keypoints(path, entry, settings)
+        same_keypoints(path, entry, settings)
         if data_dir is None:
             _same_kind_of_images(path, settings)
     predictor = Predictor(model_dir, overrides)
@@ -100,7 +100,7 @@ def crops_for(
     cropped = []
     for path in labels_csvs:
         labels = read_labels(path)
-        _same_keypoints(path, labels, settings)
+        same_keypoints(path, labels, settings)
         destination = _predictions_csv(detector_dir, path)
         origin, stamp = _origin(detector_dir, labels, data_dir, settings), destination.with_suffix(".json")
         if destination.is_file() and read_json(stamp) == origin:
@@ -160,14 +160,13 @@ def write_crops(
 
 
 def _place_boxes(predictions: Predictions, data_dir: Path, workflow: WorkflowSettings) -> Boxes:
+    names, ratio = predictions.keypoint_names, workflow.crop_ratios[0]
     return boxes_from_keypoints(
         predictions.keypoints_px,
         predictions.confidence,
-        predictions.keypoint_names,
         list(predictions.index),
         lambda row: image_size(data_dir / str(predictions.index[row])),
-        workflow.anchor_keypoints,
-        crop_ratio=workflow.crop_ratios[0],
+        rule_of(workflow.boxes, names, workflow.anchor_keypoints, ratio),
     )
 
 
@@ -192,7 +191,8 @@ def _remap_with_errors(predictions_csv: Path, cropped_csv: Path) -> None:
     write_pixel_errors(target, remapped.index, remapped.keypoint_names, errors, remapped.splits)
 
 
-def _resolve_input(path: Path, data_dir: Path) -> Path:
+def resolve_input(path: Path, data_dir: Path) -> Path:
+    """Return where a labels CSV is: at its path, or in the data folder."""
     for candidate in (path, data_dir / path):
         if candidate.is_file():
             if candidate.suffix != ".csv":
@@ -210,7 +210,8 @@ def _same_kind_of_images(path: Path, settings: Settings) -> None:
         raise UserError(Problem(str(path), expected, "a CSV of frames"))
 
 
-def _same_keypoints(path: Path, labels: Labels, settings: Settings) -> None:
+def same_keypoints(path: Path, labels: Labels, settings: Settings) -> None:
+    """Refuse labels of other keypoints than the model's."""
     if labels.keypoint_names != settings.data.keypoint_names:
         raise UserError(
             Problem(

@@ -12,13 +12,15 @@ import numpy as np
 from lightning_pose.data.clips import read_video_boxes
 from lightning_pose.data.context import OFFSETS
 from lightning_pose.data.cut import Box, crop_image
-from lightning_pose.geometry.boxes import boxes_from_keypoints
+from lightning_pose.geometry.box_track import track_boxes
+from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.io.video import Video, VideoFacts, open_video, probe_video, uneven_frames
+from lightning_pose.io.video_damage import WholePart, find_whole_part, write_whole_part
 from lightning_pose.settings import WorkflowSettings, takes_context
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
@@ -34,6 +36,7 @@ def predict_videos(
     bbox_csv: Path | None = None,
     detector_mode: bool = False,
     overrides: Sequence[str] = (),
+    allow_truncated: bool = False,
 ) -> None:
     """Predict on each video with the model of a folder; row i is frame i, in frame pixels.
 
@@ -45,13 +48,15 @@ def predict_videos(
     bbox_csv : for a pose model, the box of each frame; None = the model looks at whole frames.
     detector_mode : write boxes too, to ``bbox.csv`` beside the predictions.
     overrides : ``key=value`` over the settings of the training.
+    allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
 
     Raises
     ------
     UserError
         If a video is missing or damaged, or the boxes are not those of the video, before anything is written.
     """
-    found = [probe_video(path) for path in videos]
+    parts = find_parts(videos, allow_truncated)
+    found = [facts for facts, _ in parts]
     boxes = [None if bbox_csv is None else read_video_boxes(bbox_csv, facts) for facts in found]
     if (
         bbox_csv is None
@@ -61,17 +66,31 @@ def predict_videos(
             Problem("--bbox", "the box of each frame, since the model was trained on crops", "none")
         )
     predictor = Predictor(model_dir, overrides)
-    for facts, xywh_px in zip(found, boxes, strict=True):
+    for (facts, part), xywh_px in zip(parts, boxes, strict=True):
         uneven = uneven_frames(facts)
         if uneven is not None:
             logger.warning("%s: row i of the predictions is frame i all the same", uneven)
         predictions, frame_hw = predict_video(predictor, facts, xywh_px)
         destination = output or model_dir / "video_preds" / facts.path.name / "predictions.csv"
+        if part is not None:
+            write_whole_part(part, destination)
         write_predictions(predictions, destination)
         logger.info("wrote %s", destination)
         if detector_mode:
             placed = place_video_boxes(predictions, frame_hw, predictor.settings.workflow)
             write_bboxes(placed, destination.with_name("bbox.csv"))
+
+
+def find_parts(videos: Sequence[Path], allow_truncated: bool) -> list[tuple[VideoFacts, WholePart | None]]:
+    """Look at all videos, so that a damaged one is refused before anything is predicted.
+
+    With `allow_truncated`, the facts are those of the frames that are there; how many there should be is told
+    too.
+    """
+    if not allow_truncated:
+        return [(probe_video(path), None) for path in videos]
+    parts = [find_whole_part(path) for path in videos]
+    return [(part.facts, part) for part in parts]
 
 
 def predict_video(
@@ -157,14 +176,10 @@ def place_video_boxes(
     predictions: Predictions, frame_hw: tuple[int, int], workflow: WorkflowSettings
 ) -> Boxes:
     """Place a box around the animal in each frame of a video, from a detector's predictions."""
-    return boxes_from_keypoints(
-        predictions.keypoints_px,
-        predictions.confidence,
-        predictions.keypoint_names,
-        list(predictions.index),
-        lambda _: frame_hw,
-        workflow.anchor_keypoints,
-        crop_ratio=workflow.crop_ratios[0],
+    names, ratio = predictions.keypoint_names, workflow.crop_ratios[0]
+    rule = rule_of(workflow.boxes, names, workflow.anchor_keypoints, ratio)
+    return track_boxes(
+        predictions.keypoints_px, predictions.confidence, lambda: frame_hw, rule, workflow.boxes
     )
 
 

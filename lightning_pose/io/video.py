@@ -22,6 +22,7 @@ from lightning_pose.types import Problem, UserError
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+COUNTED = 16  # frames decoded at a time to count them
 FEW = 100  # frames that are decoded faster than sought past
 UNEVEN = 0.5  # of the usual time between frames: more deviation is a variable frame rate
 
@@ -53,8 +54,13 @@ class VideoFacts:
         return len(self.times_s)
 
 
-def probe_video(path: Path) -> VideoFacts:
+def probe_video(path: Path, allow_truncated: bool = False) -> VideoFacts:
     """Count the frames of a video, and read its codec and size.
+
+    Parameters
+    ----------
+    path : the file.
+    allow_truncated : whether it may have fewer frames than its header says.
 
     Raises
     ------
@@ -78,9 +84,9 @@ def probe_video(path: Path) -> VideoFacts:
         raise UserError(Problem(str(path), "a video", found)) from None
     if facts.frame_count == 0:
         raise UserError(Problem(str(path), "a video", "no frames"))
-    if facts.frame_count < facts.stated:
+    if facts.frame_count < facts.stated and not allow_truncated:
         expected = f"{facts.stated} frames, as its header says"
-        found = f"{facts.frame_count} whole ones: the file is truncated or damaged"
+        found = f"{facts.frame_count} whole ones: truncated or damaged (--allow_truncated predicts these)"
         raise UserError(Problem(f"{path} ({facts.codec})", expected, found))
     return facts
 
@@ -155,6 +161,15 @@ class Video(ABC):
             raise UserError(Problem(where, f"a video of {self.frame_count} frames", found))
         return frames
 
+    def count_decodable(self) -> int:
+        """Decode all frames once; return how many come before the first that cannot be decoded."""
+        for start in range(0, self.frame_count, COUNTED):
+            wanted = min(COUNTED, self.frame_count - start)
+            there = len(self._read(start, wanted))
+            if there < wanted:
+                return start + there
+        return self.frame_count
+
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """Yield all frames in turn, `size` at a time."""
         for start in range(0, self.frame_count, size):
@@ -226,6 +241,26 @@ class OpenCvVideo(Video):
         self._next, self._is_grabbed = number, True
         return True
 
+    def count_decodable(self) -> int:
+        """Decode all frames once; return how many come before the first that is missing.
+
+        A decoder passes over a damaged frame in silence: the next one then comes at another time.
+        """
+        import cv2
+
+        self._capture.release()
+        self._open()
+        first, near = 0.0, (np.diff(self.facts.times_s).min() if self.frame_count > 1 else 1.0) / 2
+        for number, expected in enumerate(self.facts.times_s):
+            if not self._capture.grab():
+                return number
+            found = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            first = found if number == 0 else first
+            if abs(found - first - expected) > near:
+                return number
+            self._next = number + 1
+        return self.frame_count
+
     def close(self) -> None:
         """Let go of the file."""
         self._capture.release()
@@ -264,13 +299,14 @@ def _has_dali() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in names)
 
 
-def find_videos(video_dir: str | Sequence[str], data_dir: Path) -> list[Path]:
-    """Return the video files that ``data.video_dir`` names.
+def find_videos(video_dir: str | Sequence[str], data_dir: Path, key: str = "data.video_dir") -> list[Path]:
+    """Return the video files that a setting names.
 
     Parameters
     ----------
     video_dir : a folder, or files; by path, or relative to `data_dir`.
     data_dir : the data folder.
+    key : the setting, for messages.
 
     Raises
     ------
@@ -282,20 +318,18 @@ def find_videos(video_dir: str | Sequence[str], data_dir: Path) -> list[Path]:
         if folder.is_dir():
             found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
             if not found:
-                raise UserError(
-                    Problem("data.video_dir", f"videos ({', '.join(SUFFIXES)}) in {folder}", "none")
-                )
+                raise UserError(Problem(key, f"videos ({', '.join(SUFFIXES)}) in {folder}", "none"))
             return found
     listed = [video_dir] if isinstance(video_dir, str) else list(video_dir)
     paths = [_here_or_in(name, data_dir) for name in listed]
     problems = [
-        Problem("data.video_dir", f"a video, here or in {data_dir}", f"{name}, which does not exist")
+        Problem(key, f"a video, here or in {data_dir}", f"{name}, which does not exist")
         for name, path in zip(listed, paths, strict=True)
         if not path.exists()
     ]
     names = [path.name for path in paths]
     problems += [
-        Problem("data.video_dir", "videos of different names", f"{name} twice")
+        Problem(key, "videos of different names", f"{name} twice")
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]

@@ -2,7 +2,7 @@
 import hashlib
 import math
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.machine import usable_cores
-from lightning_pose.settings import DataSource
+from lightning_pose.settings import BoxSettings, DataSource
 from lightning_pose.types import UserError
 
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
@@ -44,6 +44,10 @@ OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbe
 VIDEO_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
     for module in ("inference.video", "io.predictions")
+]
+CROPZOOM_CODE = [
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
+    for module in ("inference.cropzoom", "io.predictions", "io.bboxes")
 ]
 CSV = r"[^/]+\.csv"
 VIDEO = r"[^/]+\.(" + "|".join(suffix.removeprefix(".") for suffix in SUFFIXES) + ")"

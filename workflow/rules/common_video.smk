@@ -1,4 +1,4 @@
-# Unlabelled videos that trainings learn from: which, and their boxes.
+# Videos: those that trainings learn from, those to predict on, and how boxes are placed.
 
 
 def unlabelled_videos(wildcards, kind):
@@ -63,3 +63,68 @@ def video_file(wildcards):
             f"found {', '.join(paths) or 'none'}"
         )
     return paths[0]
+
+
+def named_video(wildcards):
+    """The video of this name among those that the config says to predict on."""
+    own = settings(wildcards.dataset)
+    labels_at(wildcards, ind_csv(wildcards))
+    names = [name for name in own.workflow.videos if Path(name).name == wildcards.video]
+    where = f"config/{wildcards.dataset}.yaml: workflow.videos"
+    if not names:
+        there = ", ".join(own.workflow.videos) or "none"
+        raise WorkflowError(f"{where}: expected {wildcards.video}, found {there}")
+    try:
+        return str(find_videos(names, Path(own.data.data_dir), where)[0])
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def video_targets(wildcards):
+    """Predictions on all videos that the configs name."""
+    return [
+        f"results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{Path(video).name}/predictions.csv"
+        for dataset in DATASETS
+        for own in [settings(dataset).workflow]
+        for seed in own.seeds
+        for ratio in own.crop_ratios
+        for video in own.videos
+    ]
+
+
+def changed_box_options(wildcards, *names):
+    """The settings of boxes that are not as by default, as options of the command."""
+    own, default = settings(wildcards.dataset).workflow.boxes, BoxSettings()
+    changed = [name for name in names if getattr(own, name) != getattr(default, name)]
+    return [text for name in changed for text in box_option(name, getattr(own, name))]
+
+
+def box_option(name, value):
+    return [f"--{name}", "null" if value is None else str(value)]
+
+
+def all_box_options(wildcards):
+    own = asdict(settings(wildcards.dataset).workflow.boxes)
+    return [text for name, value in own.items() for text in box_option(name, value)]
+
+
+def box_size(wildcards):
+    """The size of the boxes, as an option of the command."""
+    fixed = settings(wildcards.dataset).workflow.boxes.fixed_size
+    return (
+        ["--crop_ratio", wildcards.ratio]
+        if fixed is None
+        else ["--crop_size", str(fixed)]
+    )
+
+
+def labelled_box_options(wildcards):
+    """How boxes of labelled frames are placed."""
+    own = changed_box_options(wildcards, "min_confidence", "min_size")
+    return [*box_size(wildcards), *own]
+
+
+def video_box_options(wildcards):
+    """How boxes of videos are placed."""
+    names = ("window", "max_speed", "min_cutoff", "beta")
+    return [*labelled_box_options(wildcards), *changed_box_options(wildcards, *names)]

@@ -17,12 +17,13 @@ rule create_bbox:
     params:
         data_dir=data_dir,
         anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
+        boxes=labelled_box_options,
         code=fingerprint("lightning_pose.cli.create_bbox", *SETTINGS_CODE),
     shell:
         "litpose create_bbox"
         " --predictions {input.predictions:q}"
         " --data_dir {params.data_dir:q}"
-        " --crop_ratio {wildcards.ratio}"
+        " {params.boxes:q}"
         " --anchor_keypoints={params.anchors:q}"
         " --output {output.bbox:q}"
         " > {log:q} 2>&1"

@@ -41,12 +41,13 @@ rule create_video_bbox:
     threads: share_of(1)
     params:
         anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
+        boxes=video_box_options,
         code=fingerprint("lightning_pose.cli.create_bbox", *SETTINGS_CODE),
     shell:
         "litpose create_bbox"
         " --predictions {input.predictions:q}"
         " --video {input.video:q}"
-        " --crop_ratio {wildcards.ratio}"
+        " {params.boxes:q}"
         " --anchor_keypoints={params.anchors:q}"
         " --output {output.bbox:q}"
         " > {log:q} 2>&1"

@@ -62,19 +62,33 @@ def test_an_unseen_animal_keeps_the_whole_frame(create, tmp_path, capsys) -> Non
 
 
 def test_a_video_needs_its_frame_size_where_nothing_was_seen(create, tmp_path, capsys) -> None:
-    assert create(index=[0, 1], confidence=[1, 0]) == 2
+    assert create(index=[0, 1], confidence=[0, 0]) == 2
     assert (
-        "--video or --frame_size: expected one, since no animal was found in video frame 1"
+        "--video or --frame_size: expected one, since no animal was found in video frame 0"
         in capsys.readouterr().err
     )
-    assert create("--frame_size", "48x64", index=[0, 1], confidence=[1, 0]) == 0
+    assert create("--frame_size", "48x64", index=[0, 1], confidence=[0, 0]) == 0
     assert read_bboxes(tmp_path / "bbox.csv").xywh_px[1].tolist() == [0, -8, 64, 64]
 
 
 def test_a_video_tells_its_frame_size(create, tmp_path) -> None:
     film = write_film(tmp_path / "a.mp4", 2)
-    assert create("--video", str(film), index=[0, 1], confidence=[1, 0]) == 0
+    assert create("--video", str(film), index=[0, 1], confidence=[0, 0]) == 0
     assert read_bboxes(tmp_path / "bbox.csv").xywh_px[1].tolist() == [0, (HEIGHT - WIDTH) // 2, WIDTH, WIDTH]
+
+
+def test_boxes_of_a_video_are_carried_through_frames_without_the_animal(create, tmp_path) -> None:
+    frames, confidence = list(range(12)), [1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0]
+    for options in ([], ["--window", "1", "--max_speed", "null", "--min_cutoff", "null"]):
+        assert create(*options, index=frames, confidence=confidence) == 0
+        boxes = read_bboxes(tmp_path / "bbox.csv")
+        assert boxes.status == ["detected" if seen else "carried" for seen in confidence]
+        assert (boxes.xywh_px == boxes.xywh_px[0]).all()
+
+
+def test_a_least_size(create, tmp_path) -> None:
+    assert create("--min_size", "200") == 0
+    assert read_bboxes(tmp_path / "bbox.csv").xywh_px[:, 2] == pytest.approx([200, 200], abs=1)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +101,8 @@ def test_a_video_tells_its_frame_size(create, tmp_path) -> None:
         (["--anchor_keypoints", "beek"], "nearest: beak"),
         (["--anchor_keypoints", "beak"], "at least 2 with crop_ratio"),
         (["--min_confidence", "2"], "min_confidence: expected a number from 0 to 1"),
+        (["--window", "4"], "--window: expected an odd number of frames, found 4"),
+        (["--max_speed", "0"], "--max_speed: expected a number above 0, or null, found 0"),
     ],
 )
 def test_impossible_settings(create, tmp_path, capsys, options, message) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_pose.geometry.boxes import boxes_from_keypoints
+from lightning_pose.geometry.boxes import box_rule, boxes_from_keypoints
 from lightning_pose.types import UserError
 
 
@@ -16,9 +16,8 @@ def place(points, confidence=None, **settings):
     names = [f"k{i}" for i in range(len(points))]
     confidence = np.ones(len(points)) if confidence is None else np.array(confidence)
     settings = settings if settings.keys() & {"crop_ratio", "crop_size"} else {"crop_ratio": 2.0, **settings}
-    boxes = boxes_from_keypoints(
-        points[None], confidence[None], names, ["a.jpg"], lambda row: (768, 1024), **settings
-    )
+    rule = box_rule(names, **settings)
+    boxes = boxes_from_keypoints(points[None], confidence[None], ["a.jpg"], lambda row: (768, 1024), rule)
     return boxes.xywh_px[0].tolist(), boxes.status[0]
 
 

@@ -1,14 +1,19 @@
-"""A detector and a pose model, trained once for all tests by the command line."""
+"""A detector and a pose model, trained once for all tests by the command line, and a film for them."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from lightning_pose.cli.main import main
 from lightning_pose.config import to_yaml
 from lightning_pose.settings import Precision
-from tests.unit.training.squares import make_squares, tiny_settings
+from tests.unit.training.squares import draw, make_squares, tiny_settings
+
+COUNT, WIDTH, HEIGHT = 11, 96, 80  # of the film
 
 
 @dataclass(frozen=True)
@@ -42,3 +47,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     pose = ("--output_dir", own.pose, "--detector_model", own.detector)
     assert own.run("train", own.config, *pose) == 0
     return own
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """A square that moves to the right above a cross that rests, and where both are, (COUNT, 2, 2)."""
+    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("film") / "film.mp4"
+    places = np.array([[[20 + 4 * number, 20], [60, 60]] for number in range(COUNT)])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p"
+        for number, (square, cross) in enumerate(places):
+            image = draw(rng, WIDTH, HEIGHT, square, cross)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path, places

@@ -1,9 +1,7 @@
 """Predictions on a video: row i is frame i, in frame pixels, for whole frames and for crops."""
 
 import shutil
-from fractions import Fraction
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -25,27 +23,8 @@ from lightning_pose.settings import (
     TrainingSettings,
 )
 from lightning_pose.types import Boxes
+from tests.unit.inference.conftest import COUNT, HEIGHT, WIDTH
 from tests.unit.io.films import write_film
-from tests.unit.training.squares import draw
-
-COUNT, WIDTH, HEIGHT = 11, 96, 80
-
-
-@pytest.fixture(scope="module")
-def film(trained, tmp_path_factory):
-    """A square that moves to the right above a cross that rests, and where both are, (COUNT, 2, 2)."""
-    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("film") / "film.mp4"
-    places = np.array([[[20 + 4 * number, 20], [60, 60]] for number in range(COUNT)])
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"crf": "10"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p"
-        for number, (square, cross) in enumerate(places):
-            image = draw(rng, WIDTH, HEIGHT, square, cross)
-            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-            frame.pts, frame.time_base = number, Fraction(1, 30)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path, places
 
 
 @pytest.fixture

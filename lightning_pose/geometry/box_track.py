@@ -1,0 +1,198 @@
+"""Boxes around the animal from frame to frame of a video, in frame pixels.
+
+A box is a centre and a side, (x, y, side). Each frame goes through four steps: the keypoints of the detector
+give a box; one that is too far from the last credible one is not believed; a weighted median over a window of
+frames takes out what flickers; a one-euro filter takes out what trembles. Frames with no credible box get one
+from their neighbours. The window looks ahead: a box is finished half a window after its frame came in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from lightning_pose.geometry.boxes import BoxRule, warn_of_lost, whole_frame
+from lightning_pose.settings import BoxSettings
+from lightning_pose.types import Boxes, BoxStatus
+
+SPEED_CUTOFF = 0.2  # cycles a frame that pass in the speed that the one-euro filter adapts to
+
+
+class TrackedBox(NamedTuple):
+    """A finished box: x, y, w, h in frame pixels, (4,), and how it came about, one of `BoxStatus`."""
+
+    xywh_px: np.ndarray
+    status: str
+
+
+class Sighting(NamedTuple):
+    """What the detector saw in a frame: the frame's number, (x, y, side) and its confidence from 0 to 1."""
+
+    number: int
+    measure: np.ndarray
+    weight: float
+
+
+class BoxTracker:
+    """Places boxes in a video whose frames come one by one.
+
+    Parameters
+    ----------
+    rule : which keypoints a box is placed around, and how large it is.
+    frame_size : gives the (height, width) of the frames; asked only where the animal was not seen yet.
+    settings : BoxSettings
+    """
+
+    def __init__(
+        self, rule: BoxRule, frame_size: Callable[[], tuple[int, int]], settings: BoxSettings
+    ) -> None:
+        self.rule, self.frame_size = rule, frame_size
+        self.reach = settings.window // 2  # frames ahead
+        self.max_speed = settings.max_speed
+        self._filter = OneEuro(settings.min_cutoff, settings.beta)
+        self._seen: deque[Sighting] = deque()  # those that a window may still ask for, in order
+        self._last: Sighting | None = None
+        self._added = self._finished = 0
+
+    def add(self, keypoints_frame_px: np.ndarray, confidence: np.ndarray) -> list[TrackedBox]:
+        """Take the detector's keypoints (K, 2) of the next frame, NaN = none predicted, and confidence (K,).
+
+        Returns the boxes that are finished now, in order of the frames: none at first, one later on.
+        """
+        used = self.rule.usable(keypoints_frame_px, confidence)
+        if len(used):
+            measure = self.rule.measure(keypoints_frame_px[used])
+            sighting = Sighting(self._added, measure, float(confidence[used].mean()))
+            if self._is_credible(sighting):
+                self._last = sighting
+                self._seen.append(sighting)
+        self._added += 1
+        return list(self._finish(self._added - self.reach))
+
+    def finish(self) -> list[TrackedBox]:
+        """Return the boxes that are left when the video has ended."""
+        return list(self._finish(self._added))
+
+    def _is_credible(self, new: Sighting) -> bool:
+        """Say whether an animal can have come from where it was seen last; the longer ago, the farther."""
+        if self._last is None or self.max_speed is None:
+            return True
+        distance = float(np.linalg.norm(new.measure[:2] - self._last.measure[:2]))
+        side = float(max(new.measure[2], self._last.measure[2]))
+        return distance <= self.max_speed * side * (new.number - self._last.number)
+
+    def _finish(self, end: int) -> Iterator[TrackedBox]:
+        while self._finished < end:
+            number = self._finished
+            while self._seen and self._seen[0].number < number - self.reach:
+                self._seen.popleft()
+            yield self._box(number)
+            self._finished += 1
+
+    def _box(self, number: int) -> TrackedBox:
+        near = [own for own in self._seen if own.number <= number + self.reach]
+        is_seen = any(own.number == number for own in near)
+        if is_seen:
+            half = min(
+                self.reach, number, self._added - 1 - number
+            )  # as far back as ahead: no lag at the ends
+            target = _weighted_median([own for own in near if abs(own.number - number) <= half])
+        elif near:
+            numbers = [own.number for own in near]
+            columns = np.array([own.measure for own in near]).T
+            target = np.array([np.interp(number, numbers, column) for column in columns])
+        elif self._filter.value is not None:
+            target = self._filter.value
+        else:
+            return TrackedBox(whole_frame(self.frame_size()), BoxStatus.FALLBACK.value)
+        status = BoxStatus.DETECTED if is_seen else BoxStatus.CARRIED
+        return TrackedBox(self.rule.square(self._filter(target)), status.value)
+
+
+class OneEuro:
+    """Smooths what is slow and follows what is fast.
+
+    Parameters
+    ----------
+    min_cutoff : cycles a frame that pass at rest; None = everything passes.
+    beta : cycles a frame more for a speed of one box side a frame.
+
+    References
+    ----------
+    Casiez, Roussel and Vogel, 1€ filter, CHI 2012, algorithm 1: with one frame as the unit of time, and
+    speeds in box sides, so that it acts alike on animals of any size.
+    """
+
+    def __init__(self, min_cutoff: float | None, beta: float) -> None:
+        self.min_cutoff, self.beta = min_cutoff, beta
+        self.value: np.ndarray | None = None
+        self._speed = np.zeros(3)
+
+    def __call__(self, target: np.ndarray) -> np.ndarray:
+        """Return the next smoothed (x, y, side)."""
+        if self.value is None or self.min_cutoff is None:
+            self.value = target
+            return target
+        speed = (target - self.value) / self.value[2]
+        self._speed = self._speed + _gain(np.array(SPEED_CUTOFF)) * (speed - self._speed)
+        gain = _gain(self.min_cutoff + self.beta * np.abs(self._speed))
+        self.value = self.value + gain * (target - self.value)
+        return self.value
+
+
+def _gain(cutoff: np.ndarray) -> np.ndarray:
+    """Return the share of a new value in a low-pass filter of a cutoff in cycles a frame."""
+    return 1 / (1 + 1 / (2 * np.pi * cutoff))
+
+
+def _weighted_median(sightings: list[Sighting]) -> np.ndarray:
+    """Return the median of x, y and side, (3,), each sighting counted by its confidence."""
+    values = np.array([own.measure for own in sightings])
+    weights = np.array([own.weight for own in sightings])
+    found = np.empty(3)
+    for column in range(3):
+        order = np.argsort(values[:, column], kind="stable")
+        passed = np.cumsum(weights[order])
+        half = int(np.searchsorted(passed, passed[-1] / 2))
+        found[column] = values[order[min(half, len(order) - 1)], column]
+    return found
+
+
+def track_boxes(
+    keypoints_frame_px: np.ndarray,
+    confidence: np.ndarray,
+    frame_size: Callable[[], tuple[int, int]],
+    rule: BoxRule,
+    settings: BoxSettings,
+) -> Boxes:
+    """Place a box in each frame of a whole video.
+
+    Parameters
+    ----------
+    keypoints_frame_px : array, (N, K, 2)
+        The detector's; NaN = nothing predicted.
+    confidence : array, (N, K)
+    frame_size : gives the (height, width) of the frames; asked only where the animal was not seen yet.
+    rule : which keypoints a box is placed around, and how large it is.
+    settings : BoxSettings
+
+    Returns
+    -------
+    Boxes
+        Row i is frame i.
+    """
+    tracker = BoxTracker(rule, frame_size, settings)
+    tracked = [
+        box for row in zip(keypoints_frame_px, confidence, strict=True) for box in tracker.add(*row)
+    ] + tracker.finish()
+    return as_boxes(tracked)
+
+
+def as_boxes(tracked: list[TrackedBox]) -> Boxes:
+    """Return the boxes of a video, and say where no animal was found."""
+    index, status = list(range(len(tracked))), [box.status for box in tracked]
+    warn_of_lost(index, status)
+    return Boxes(index, np.array([box.xywh_px for box in tracked]).reshape(-1, 4), status)

@@ -1,0 +1,149 @@
+"""Detector and pose model as one: each frame is decoded once, and its crop never lies on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.data.context import Source, context_of_all
+from lightning_pose.data.dataset import read_source
+from lightning_pose.geometry.boxes import BoxRule, boxes_from_keypoints, rule_of, warn_of_lost
+from lightning_pose.inference.cropzoom_video import predict_film
+from lightning_pose.inference.model import (
+    Found,
+    Model,
+    PoseModel,
+    Window,
+    check_frame,
+    predict_in_boxes,
+    predict_whole,
+    sees_context,
+)
+from lightning_pose.inference.predict import READERS, Predictor
+from lightning_pose.io.crop_manifest import crop_name
+from lightning_pose.io.cropzoom_dir import CropZoom, is_cropzoom_dir, read_cropzoom
+from lightning_pose.io.video import VideoFacts, probe_video
+from lightning_pose.types import Boxes, Predictions, Split
+
+
+def open_model(folder: Path, overrides: Sequence[str] = ()) -> PoseModel:
+    """Load the model of a folder, whether it is one network or a detector and a pose model."""
+    kind = CropZoomModel if is_cropzoom_dir(folder) else Model
+    return kind.from_dir(folder, overrides)
+
+
+class CropZoomModel:
+    """A detector that finds the animal and a pose model that looks at it closely.
+
+    Parameters
+    ----------
+    detector, pose : the networks.
+    cropzoom : how they are joined.
+    """
+
+    def __init__(self, detector: Predictor, pose: Predictor, cropzoom: CropZoom) -> None:
+        self.detector, self.pose, self.cropzoom = detector, pose, cropzoom
+        names = list(detector.settings.data.keypoint_names or [])
+        self.rule: BoxRule = rule_of(cropzoom.boxes, names, cropzoom.anchor_keypoints, cropzoom.crop_ratio)
+
+    @classmethod
+    def from_dir(cls, folder: Path, overrides: Sequence[str] = ()) -> CropZoomModel:
+        """Load the model of a folder; `overrides` go over the settings of both trainings.
+
+        Raises
+        ------
+        UserError
+            If ``cropzoom.json``, or a file of a model it names, is missing or damaged.
+        """
+        cropzoom = read_cropzoom(folder)
+        detector, pose = (Predictor(path, overrides) for path in (cropzoom.detector_dir, cropzoom.pose_dir))
+        return cls(detector, pose, cropzoom)
+
+    @property
+    def keypoint_names(self) -> list[str]:
+        """Names of the keypoints, in order."""
+        return list(self.pose.settings.data.keypoint_names or [])
+
+    def predict_frames(self, image_paths: list[str], data_dir: Path) -> Predictions:
+        """Predict on image files, paths relative to `data_dir`; keypoints in frame pixels."""
+        return self.predict_frames_and_boxes(image_paths, data_dir)[0]
+
+    def predict_frames_and_boxes(self, image_paths: list[str], data_dir: Path) -> tuple[Predictions, Boxes]:
+        """Predict on image files, and return the boxes too.
+
+        The same as `litpose create_bbox`, `crop`, `predict` and `remap` one after the other.
+        """
+        names = self.keypoint_names
+        keypoints_px, confidence = (
+            np.empty((len(image_paths), len(names), 2)),
+            np.empty((len(image_paths), len(names))),
+        )
+        xywh_px, status, start = np.empty((len(image_paths), 4)), [], 0
+        for windows in self._windows(image_paths, Path(data_dir)):
+            rows = slice(start, start + len(windows))
+            placed = self._place(windows)
+            xywh_px[rows], start = placed.xywh_px, rows.stop
+            status += placed.status or []
+            keypoints_px[rows], confidence[rows] = predict_in_boxes(
+                self.pose, windows, placed.xywh_px, self.cropzoom.crop_hw
+            )
+        warn_of_lost(image_paths, status)
+        splits = [self.pose.splits.get(crop_name(path), Split.TEST.value) for path in image_paths]
+        predictions = Predictions(list(image_paths), names, keypoints_px, confidence, splits)
+        return predictions, Boxes(list(image_paths), xywh_px, status)
+
+    def predict_video(self, path: Path) -> Predictions:
+        """Predict on all frames of a video; row i is frame i, in frame pixels."""
+        return self.predict_video_and_boxes(probe_video(path))[0]
+
+    def predict_video_and_boxes(self, facts: VideoFacts) -> tuple[Predictions, Boxes]:
+        """Predict on all frames of a video, and return the boxes too, steady from frame to frame."""
+        return predict_film(self.detector, self.pose, facts, self.rule, self.cropzoom.boxes)
+
+    def predict_frame(self, frame: np.ndarray) -> Found:
+        """Predict on one frame by itself, as for an experiment that answers to what the animal does.
+
+        Parameters
+        ----------
+        frame : array, (H, W, 3), uint8
+            RGB. Models of context see it five times.
+
+        Returns
+        -------
+        keypoints_frame_px : array, (K, 2)
+        confidence : array, (K,)
+        """
+        windows = [[check_frame(frame)]]
+        keypoints_px, confidence = predict_in_boxes(self.pose, windows, self._place(windows).xywh_px)
+        return keypoints_px[0], confidence[0]
+
+    def _place(self, windows: Sequence[Window]) -> Boxes:
+        """Place a box in each frame by itself."""
+        keypoints_px, confidence = predict_whole(self.detector, windows)
+        index = list(range(len(windows)))
+        return boxes_from_keypoints(
+            keypoints_px, confidence, index, lambda row: windows[row][0].shape[:2], self.rule, warns=False
+        )
+
+    def _windows(self, image_paths: list[str], data_dir: Path) -> Iterator[list[Window]]:
+        """Yield the frames of some images at a time, reading ahead by as many."""
+        context = sees_context(self.detector) or sees_context(self.pose)
+        sources = (
+            context_of_all(image_paths, data_dir) if context else [[Source(path)] for path in image_paths]
+        )
+        size = self.pose.settings.training.test_batch_size
+
+        def load(own: list[Source]) -> Window:
+            frames = {source: read_source(source, data_dir) for source in set(own)}
+            return [frames[source] for source in own]
+
+        with ThreadPoolExecutor(READERS) as pool:
+            rest = iter(sources)
+            ahead = [pool.submit(load, own) for own in islice(rest, size)]
+            while ahead:
+                current, ahead = ahead, [pool.submit(load, own) for own in islice(rest, size)]
+                yield [future.result() for future in current]

@@ -1,0 +1,155 @@
+"""Predict with a cropzoom model and write everything that belongs into its folder, in frame pixels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_pose.geometry.boxes import rule_of
+from lightning_pose.inference.cropzoom import CropZoomModel
+from lightning_pose.inference.run import resolve_input, same_keypoints, write_with_errors
+from lightning_pose.inference.video import find_parts
+from lightning_pose.io.bboxes import write_bboxes
+from lightning_pose.io.crop_manifest import crops_dir
+from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
+from lightning_pose.io.labels import read_labels
+from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
+from lightning_pose.io.predictions import write_predictions
+from lightning_pose.io.video import VideoFacts, uneven_frames
+from lightning_pose.io.video_damage import write_whole_part
+from lightning_pose.settings import BoxSettings
+from lightning_pose.types import Boxes, Labels, Predictions, Problem, UserError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the predictions and boxes of one input go; None = not written."""
+
+    predictions: Path
+    bbox: Path | None
+
+
+def create_cropzoom(
+    detector_dir: Path,
+    pose_dir: Path,
+    folder: Path,
+    crop_ratio: float | None = None,
+    crop_hw: tuple[int, int] | None = None,
+    anchor_keypoints: Sequence[str] | None = None,
+    boxes: BoxSettings | None = None,
+) -> CropZoom:
+    """Join a detector and a pose model; what is None is as the pose model's settings say.
+
+    Returns
+    -------
+    CropZoom
+        What was written into `folder`.
+
+    Raises
+    ------
+    UserError
+        If one is no trained model, they are the wrong way round, or boxes cannot be placed so.
+    """
+    for path in (detector_dir, pose_dir):
+        if not (path / WEIGHTS_FILE).is_file():
+            raise UserError(
+                Problem(str(path), f"a trained model's folder with {WEIGHTS_FILE}", "no such file")
+            )
+    detector, workflow = read_model_settings(detector_dir), read_model_settings(pose_dir).workflow
+    if crops_dir(Path(detector.data.csv_file)) is not None:
+        raise UserError(Problem(str(detector_dir), "a detector, trained on whole frames", "a model of crops"))
+    cropzoom = CropZoom(
+        detector_dir,
+        pose_dir,
+        workflow.crop_ratios[0] if crop_ratio is None else crop_ratio,
+        crop_hw or (workflow.crop_size.height, workflow.crop_size.width),
+        list(workflow.anchor_keypoints if anchor_keypoints is None else anchor_keypoints),
+        boxes or workflow.boxes,
+    )
+    names = list(detector.data.keypoint_names or [])
+    rule_of(cropzoom.boxes, names, cropzoom.anchor_keypoints, cropzoom.crop_ratio)  # refuses what cannot be
+    write_cropzoom(cropzoom, folder)
+    logger.info("%s joins %s and %s", folder, detector_dir, pose_dir)
+    return cropzoom
+
+
+def predict_cropzoom(
+    folder: Path,
+    labels_csvs: Sequence[Path] = (),
+    videos: Sequence[Path] = (),
+    data_dir: Path | None = None,
+    output: Destination | None = None,
+    overrides: Sequence[str] = (),
+    allow_truncated: bool = False,
+) -> None:
+    """Predict on labels CSVs of frames and on videos.
+
+    Parameters
+    ----------
+    folder : of the cropzoom model.
+    labels_csvs : by path or by their name in the data folder; their predictions go to
+        ``FOLDER/image_preds/<csv>/``, with pixel errors and boxes beside them.
+    videos : the files; their predictions and boxes go to ``FOLDER/video_preds/<video file name>/``.
+    data_dir : folder that image paths are relative to; None = that of the detector's training.
+    output : where the predictions on the one input go, instead.
+    overrides : ``key=value`` over the settings of both trainings.
+    allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
+
+    Raises
+    ------
+    UserError
+        Whatever is wrong with a model or an input, before anything is predicted.
+    """
+    cropzoom = read_cropzoom(folder)
+    images = data_dir or Path(read_model_settings(cropzoom.detector_dir).data.data_dir)
+    labels = [_read(path, images, cropzoom) for path in labels_csvs]
+    parts = find_parts(videos, allow_truncated)
+    model = CropZoomModel.from_dir(folder, overrides)
+    for path, own in labels:
+        _predict_labels(model, path, own, images, folder, output)
+    for facts, part in parts:
+        place = folder / "video_preds" / facts.path.name
+        target = output or Destination(place / "predictions.csv", place / "bbox.csv")
+        if part is not None:
+            write_whole_part(part, target.predictions)
+        _predict_video(model, facts, target)
+
+
+def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]:
+    """Return where a labels CSV is, and what it holds."""
+    csv = resolve_input(path, data_dir)
+    if crops_dir(csv) is not None:
+        raise UserError(Problem(str(csv), "a CSV of frames, which the model crops itself", "one of crops"))
+    labels = read_labels(csv)
+    same_keypoints(csv, labels, read_model_settings(cropzoom.pose_dir))
+    return csv, labels
+
+
+def _predict_labels(
+    model: CropZoomModel, csv: Path, labels: Labels, data_dir: Path, folder: Path, output: Destination | None
+) -> None:
+    predictions, boxes = model.predict_frames_and_boxes(labels.image_paths, data_dir)
+    if output is not None:
+        _write(predictions, boxes, output)
+        return
+    own = folder / "image_preds" / csv.name
+    write_bboxes(boxes, own / "bbox.csv")
+    write_with_errors(predictions, labels, own / "predictions.csv")
+
+
+def _predict_video(model: CropZoomModel, facts: VideoFacts, target: Destination) -> None:
+    uneven = uneven_frames(facts)
+    if uneven is not None:
+        logger.warning("%s: row i of the predictions is frame i all the same", uneven)
+    _write(*model.predict_video_and_boxes(facts), target)
+
+
+def _write(predictions: Predictions, boxes: Boxes, output: Destination) -> None:
+    if output.bbox is not None:
+        write_bboxes(boxes, output.bbox)
+    write_predictions(predictions, output.predictions)
+    logger.info("wrote %s", output.predictions)

@@ -1,0 +1,66 @@
+"""Videos that the config names are predicted by the cropzoom model of each seed."""
+
+from pathlib import Path
+
+import pytest
+
+from lightning_pose.config import to_yaml
+from lightning_pose.io.bboxes import read_bboxes
+from lightning_pose.io.predictions import read_predictions
+from tests.integration.conftest import lay_out, snakemake
+from tests.unit.io.films import write_film
+from tests.unit.training.squares import make_squares, tiny_settings
+
+FRAMES = 12
+FOLDER = "results/squares/cropzoom_0_2.5"
+TARGET = f"{FOLDER}/video_preds/film.mp4/predictions.csv"
+CHAIN = ("train_detector", "predict_detector", "create_bbox", "crop_images", "train_pose", "create_cropzoom",
+         "predict_cropzoom_video")  # fmt: skip
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Path:
+    """A folder with a config, its labels and a film."""
+    data = tmp_path / "data" / "squares"
+    make_squares(data, 10)
+    make_squares(data, 3, csv="labels_new.csv", seed=1)
+    write_film(data / "videos" / "film.mp4", FRAMES)
+    own = tiny_settings(Path("data/squares"), max_steps=3)
+    own.workflow.ind_csv, own.workflow.ood_csv = "labels.csv", "labels_new.csv"
+    own.workflow.seeds, own.workflow.crop_ratios = [0, 1], [2.5]
+    own.workflow.videos = ["videos/film.mp4"]
+    lay_out(tmp_path, "squares", to_yaml(own))
+    return tmp_path
+
+
+def would_run(folder: Path, target: str) -> str:
+    done = snakemake(folder, target, "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) -> None:
+    output = would_run(squares, TARGET)
+    assert all(f"rule {rule}:" in output for rule in CHAIN)
+    everything = would_run(squares, "videos")
+    assert f"{FOLDER}/" in everything and "cropzoom_1_2.5/video_preds/film.mp4" in everything
+    unknown = snakemake(squares, TARGET.replace("film", "other"), "--dry-run")
+    assert unknown.returncode != 0
+    assert "workflow.videos: expected other.mp4, found videos/film.mp4" in unknown.stdout + unknown.stderr
+
+
+@pytest.mark.slow
+def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares) -> None:
+    done = snakemake(squares, TARGET)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert read_predictions(squares / TARGET).index == list(range(FRAMES))
+    assert read_bboxes((squares / TARGET).with_name("bbox.csv")).index == list(range(FRAMES))
+    assert "Nothing to be done" in would_run(squares, TARGET)
+    config = squares / "config" / "squares.yaml"
+    config.write_text(config.read_text().replace("window: 9", "window: 5"))
+    again = would_run(squares, TARGET)
+    assert "rule create_cropzoom:" in again and "rule predict_cropzoom_video:" in again
+    assert "rule train" not in again and "rule create_bbox:" not in again
+    config.write_text(config.read_text().replace("min_size: 8", "min_size: 20"))
+    assert "rule create_bbox:" in would_run(squares, TARGET)
