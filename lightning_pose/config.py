@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightning_pose.settings import Settings
 from lightning_pose.settings_checks import impossible_values
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def load_config(
     try:
         container: Any = OmegaConf.to_container(raw, resolve=True)
     except OmegaConfBaseException as error:
-        raise UserError(Problem(str(path), "resolvable ${...} references", _first_line(error))) from None
+        raise UserError(Problem(str(path), "resolvable ${...} references", first_line(error))) from None
     if of_hydra is not None:
         container["hydra"] = {}
     return _build(container, str(path), warn)
@@ -118,7 +118,7 @@ def _read_yaml(path: Path) -> DictConfig:
     try:
         raw = OmegaConf.load(path)
     except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise UserError(Problem(str(path), "a readable YAML file", _first_line(error))) from None
+        raise UserError(Problem(str(path), "a readable YAML file", first_line(error))) from None
     if not isinstance(raw, DictConfig):
         raise UserError(Problem(str(path), "a mapping of sections", "a list or an empty file"))
     return raw
@@ -156,7 +156,7 @@ def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
         try:
             override = OverridesParser.create().parse_override(text)
         except HydraException as error:
-            problems.append(Problem(f"--overrides {text}", "key=value", _first_line(error)))
+            problems.append(Problem(f"--overrides {text}", "key=value", first_line(error)))
             continue
         if override.is_delete() or not override.key_or_group:
             found = "a deletion" if override.is_delete() else "no key"
@@ -241,7 +241,7 @@ def _set_leaf(tree: DictConfig, key: str, value: Any, where: str) -> Problem | N
     try:
         OmegaConf.update(tree, key, value, merge=False)
     except OmegaConfBaseException as error:
-        found = f"{value!r} ({_first_line(error)})"
+        found = f"{value!r} ({first_line(error)})"
         if key == "data.csv_file" and isinstance(value, list):
             found = f"{len(value)} of them (data of several views are not supported)"
         return Problem(f"{where}: {key}", _expected(OmegaConf.select(tree, key)), found)
@@ -287,7 +287,3 @@ def _variant(name: Any, variant: Any, where: str) -> list[Problem]:
     if variant.get("model", "pose") not in ("single", "pose"):
         return [Problem(f"{key}.model", "single or pose", str(variant["model"]))]
     return []
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -45,6 +45,12 @@ class UserError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, its type where it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 class Split(str, Enum):
     """What a labelled frame was used for in a training."""
 

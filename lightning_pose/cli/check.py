@@ -18,7 +18,8 @@ def run(args: argparse.Namespace) -> None:
     """Check."""
     from lightning_pose.config import find_config, load_config
     from lightning_pose.data.check import check_dataset
-    from lightning_pose.data.check_settings import check_training_settings, labels_path
+    from lightning_pose.data.check_settings import check_training_settings
+    from lightning_pose.data.frame_labels import labels_path
     from lightning_pose.io.labels import read_labels
     from lightning_pose.settings import takes_context
     from lightning_pose.types import UserError

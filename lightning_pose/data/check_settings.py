@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from lightning_pose.data.augmentation import parse_augmentation
 from lightning_pose.data.clips import find_clips
@@ -24,10 +23,3 @@ def check_training_settings(settings: Settings, where: str) -> list[Problem]:
         except UserError as error:
             problems += error.problems
     return problems
-
-
-def labels_path(settings: Settings) -> Path:
-    """Return the path of the labels CSV: as it stands, or in the data folder."""
-    path = Path(settings.data.csv_file)
-    inside = Path(settings.data.data_dir) / path
-    return path if path.is_file() and not inside.is_file() else inside

@@ -1,4 +1,4 @@
-"""Labels in frame pixels, whether they were made on frames or on crops."""
+"""Where a training's labels are, and labels in frame pixels, whether they were made on frames or on crops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import numpy as np
 
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.io.crop_manifest import MANIFEST, crop_name, crops_dir, read_manifest
+from lightning_pose.settings import Settings
 from lightning_pose.types import Labels, Problem, UserError
+
+
+def labels_path(settings: Settings) -> Path:
+    """Return the path of the labels CSV: as it stands, or in the data folder."""
+    path = Path(settings.data.csv_file)
+    inside = Path(settings.data.data_dir) / path
+    return path if path.is_file() and not inside.is_file() else inside
 
 
 def labels_in_frame_px(labels: Labels, labels_csv: Path) -> Labels:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from lightning_pose.models.weights_file import differences, read_state, refuse_differences, without_prefix
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, UserError, first_line
 
 PACKAGED = re.compile(r"(?:tf_)?efficientnet_lite([012])")
 PREFIXES = ("module.", "backbone.", "model.", "encoder.")  # of state dicts that were part of something larger
@@ -77,13 +77,13 @@ def fitting_state(path: Path, whole: nn.Module, timm_name: str) -> dict[str, tor
 
 def hub_problem(name: str, timm_name: str, error: Exception) -> Problem:
     """Say what to do where a hub cannot be reached: which file to put where."""
-    text, file = str(error).strip(), _hub_file(timm_name)
+    file = _hub_file(timm_name)
     return Problem(
         f"model.backbone {name}",
         f"pretrained weights: with a network they are fetched once; without one, bring {file} "
         "and name it with model.backbone_checkpoint=FILE (else choose model.weights=random, or "
         "model.backbone=tf_efficientnet_lite0, whose weights are packaged)",
-        text.splitlines()[0] if text else type(error).__name__,
+        first_line(error),
     )
 
 

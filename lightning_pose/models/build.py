@@ -10,7 +10,7 @@ from lightning_pose.io.model_dir import WEIGHTS_FILE
 from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.models.weights_file import load_fully, read_state
 from lightning_pose.settings import Settings
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, UserError, first_line
 
 
 def build_network(settings: Settings, num_keypoints: int) -> PoseNetwork:
@@ -34,7 +34,7 @@ def build_network(settings: Settings, num_keypoints: int) -> PoseNetwork:
             shape = image_shape(settings.model.model_type, (dims.height, dims.width))
             network.eval()(torch.zeros(1, *shape))
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         expected = f"a network that takes images of {dims.height}x{dims.width}"
         raise UserError(Problem(where, expected, reason)) from None
     return network.train()

@@ -11,7 +11,7 @@ from torch import nn
 
 from lightning_pose.machine import job_cores
 from lightning_pose.settings import Precision
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def compile_network(network: nn.Module, image_hw: tuple[int, int], device: torch
         output = network.train()(torch.zeros(2, 3, *image_hw, device=device))
         (output[0] if isinstance(output, tuple) else output).float().sum().backward()
     except Exception as error:  # whatever a compiler may fail with
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         logger.warning("torch.compile failed (%s): training without it", reason)
         network._compiled_call_impl = None
     network.zero_grad(set_to_none=True)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, UserError, first_line
 
 SAFE_SUFFIX = ".safetensors"
 TORCH_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin")
@@ -53,7 +53,7 @@ def read_state(path: Path, key: str) -> dict[str, torch.Tensor]:
     try:
         content = load_file(str(path)) if path.suffix == SAFE_SUFFIX else _read_torch(path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(Problem(where, "readable weights", _first_line(error))) from None
+        raise UserError(Problem(where, "readable weights", first_line(error))) from None
     except pickle.UnpicklingError:
         found = "other Python objects, or a damaged file"
         raise UserError(Problem(where, "readable weights: a state dict of tensors", found)) from None
@@ -122,7 +122,3 @@ def _unwrapped(content: object) -> dict[str, torch.Tensor]:
 
 def _shape(tensor: torch.Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "one number"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_pose.data.check import check_dataset
-from lightning_pose.data.check_settings import check_training_settings, labels_path
+from lightning_pose.data.check_settings import check_training_settings
+from lightning_pose.data.frame_labels import labels_path
 from lightning_pose.inference.run import crops_for, predict
 from lightning_pose.inference.video import boxes_for_videos
 from lightning_pose.io.files import write_atomic

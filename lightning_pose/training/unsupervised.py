@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from torch.nn import functional as F
 
 from lightning_pose.data.augmentation import parse_augmentation
 from lightning_pose.data.clips import find_clips
-from lightning_pose.data.frame_labels import labels_in_frame_px
+from lightning_pose.data.frame_labels import labels_in_frame_px, labels_path
 from lightning_pose.data.unlabeled import UnlabeledSequences, to_frame_px
 from lightning_pose.geometry.heatmaps import soft_decode
 from lightning_pose.geometry.pca import (
@@ -97,7 +96,7 @@ class UnsupervisedLosses(nn.Module):
         self.register_buffer("jump", _per_keypoint(settings, keypoints), persistent=False)
         self.fits = nn.ModuleDict()
         if not {UnsupervisedLoss.pca_singleview, UnsupervisedLoss.pca_multiview}.isdisjoint(self.names):
-            self._fit(labels_in_frame_px(labels, _labels_csv(settings)))
+            self._fit(labels_in_frame_px(labels, labels_path(settings)))
 
     def _fit(self, labels: Labels) -> None:
         names = labels.keypoint_names
@@ -242,8 +241,3 @@ def _per_keypoint(settings: Settings, keypoints: int) -> torch.Tensor:
         expected = f"a number, or one for each of {keypoints} keypoints"
         raise UserError(Problem("losses.temporal.epsilon", expected, f"{len(epsilon)} numbers"))
     return torch.tensor(epsilon, dtype=torch.float32)
-
-
-def _labels_csv(settings: Settings) -> Path:
-    path, inside = Path(settings.data.csv_file), Path(settings.data.data_dir) / settings.data.csv_file
-    return path if path.is_file() and not inside.is_file() else inside

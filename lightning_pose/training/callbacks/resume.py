@@ -20,6 +20,7 @@ from pytorch_lightning.callbacks import Callback
 
 from lightning_pose.io.files import write_atomic
 from lightning_pose.training.callbacks.validation import Validation, write_weights
+from lightning_pose.types import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def read_state(path: Path, origin: dict[str, str]) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         changed = [name for name, text in origin.items() if state["origin"].get(name) != text]
     except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, EOFError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         logger.warning("%s cannot be read (%s): starting afresh", path, reason)
         return None
     if changed:
