@@ -30,7 +30,7 @@ import numpy as np
 from safetensors.torch import save_file
 
 from lightning_pose.config import to_yaml
-from lightning_pose.inference import cropzoom_video
+from lightning_pose.inference import film
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.cropzoom_run import create_cropzoom
 from lightning_pose.io.files import write_json
@@ -142,12 +142,12 @@ def in_parts(model: CropZoomModel, video: Path) -> tuple[float, dict[str, float]
         model.detector.predict_batch, parts, "detector"
     )
     model.pose.predict_batch = timed(model.pose.predict_batch, parts, "pose model")  # type: ignore[method-assign]
-    whole = cropzoom_video.predict_in_boxes
-    cropzoom_video.predict_in_boxes = timed(whole, parts, "pose model and its crops")
+    whole = film.predict_in_boxes
+    film.predict_in_boxes = timed(whole, parts, "pose model and its crops")
     begin = time.perf_counter()
     model.predict_video(video)
     total = time.perf_counter() - begin
-    cropzoom_video.predict_in_boxes = whole
+    film.predict_in_boxes = whole
     return total, dict(parts)
 
 

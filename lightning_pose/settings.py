@@ -329,6 +329,7 @@ class BoxSettings:
     max_speed: float | None = 1.0  # box sides a frame; the detector is not believed beyond; null = always
     min_cutoff: float | None = 0.05  # one-euro filter: cycles a frame that pass at rest; null = no filter
     beta: float = 4.0  # one-euro filter: what speed adds to them, at one box side a frame
+    detect_every: int = 1  # frames from one look of the detector to the next; 0 = as speed allows
 
 
 @dataclass

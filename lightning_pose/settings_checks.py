@@ -22,6 +22,7 @@ from lightning_pose.types import Problem
 
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 SIZE_STEP = 32  # the coarsest stride of the backbones
+RAREST_LOOK = 32  # frames that are held in memory until the detector looks again
 LARGEST_LOG_WEIGHT = 50.0  # exp() of more is no weight at all
 SMALLEST_SIGMA, LARGEST_SIGMA = 0.3, 20.0  # below, a target is one cell; above, it fills the heatmap
 
@@ -236,6 +237,8 @@ def box_problems(boxes: BoxSettings) -> Iterator[tuple[str, str, str]]:
             yield key, "at least 1" + (", or null" if key == "fixed_size" else ""), str(value)
     if boxes.window < 1 or boxes.window % 2 == 0:
         yield "window", "an odd number of frames", str(boxes.window)
+    if not 0 <= boxes.detect_every <= RAREST_LOOK:
+        yield "detect_every", f"a number of frames up to {RAREST_LOOK}, or 0 (auto)", str(boxes.detect_every)
     for key in ("max_speed", "min_cutoff"):
         value = getattr(boxes, key)
         if value is not None and not (math.isfinite(value) and value > 0):

@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Namespace) -> Boxes:
-    from lightning_pose.geometry.box_track import track_boxes
     from lightning_pose.geometry.boxes import box_rule, boxes_from_keypoints
+    from lightning_pose.geometry.film_track import track_boxes
 
     ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
     anchors = [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lightning_pose.cli.options import add_box_options, box_settings, size_or_null
+from lightning_pose.cli.options import add_box_options, add_look_option, box_settings, size_or_null
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anchor_keypoints", help="names, separated by commas; an empty text is all")
     parser.add_argument("--crop_size", metavar="HxW", help="of the crops that the pose model was trained on")
     add_box_options(parser)
+    add_look_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:

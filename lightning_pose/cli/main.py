@@ -24,6 +24,7 @@ COMMANDS = {
     "create_bbox": "compute bounding boxes from a detector's predictions",
     "crop": "crop labelled frames around their bounding boxes",
     "remap": "map a pose model's predictions back to frame coordinates",
+    "merge": "join what was found in stretches of a video",
     "create_cropzoom": "join a detector and a pose model to one model",
     "score": "compute pixel errors of predictions against labels",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",

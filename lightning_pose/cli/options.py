@@ -21,6 +21,11 @@ def size_or_null(text: str) -> int | None:
     return None if text == "null" else int(text)
 
 
+def frames_or_auto(text: str) -> int:
+    """Parse a number of frames, or ``auto``, which the setting has as 0."""
+    return 0 if text == "auto" else int(text)
+
+
 # as in the settings workflow.boxes, which have the defaults
 BOX_OPTIONS: dict[str, tuple[Callable[[str], float | None], str]] = {
     "min_confidence": (float, "ignore keypoints below"),
@@ -38,6 +43,15 @@ BOX_OPTIONS: dict[str, tuple[Callable[[str], float | None], str]] = {
 }
 
 
+# of a cropzoom model alone: commands that place boxes by finished predictions have no detector to spare
+LOOK_OPTION: dict[str, tuple[Callable[[str], float | None], str]] = {
+    "detect_every": (
+        frames_or_auto,
+        "video: frames from one look of the detector to the next; auto: as the animal's speed allows",
+    ),
+}
+
+
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Add ``--overrides``, as users of Lightning Pose know it."""
     parser.add_argument(
@@ -51,7 +65,18 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 def add_box_options(parser: argparse.ArgumentParser) -> None:
     """Add what says how boxes are placed, besides their size."""
-    for name, (kind, text) in BOX_OPTIONS.items():
+    _add_numbers(parser, BOX_OPTIONS)
+
+
+def add_look_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--detect_every``."""
+    _add_numbers(parser, LOOK_OPTION)
+
+
+def _add_numbers(
+    parser: argparse.ArgumentParser, options: dict[str, tuple[Callable[[str], float | None], str]]
+) -> None:
+    for name, (kind, text) in options.items():
         parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, metavar="NUMBER", help=text)
 
 
@@ -66,7 +91,8 @@ def box_settings(args: argparse.Namespace, own: BoxSettings) -> BoxSettings:
     from lightning_pose.settings_checks import box_problems
     from lightning_pose.types import Problem, UserError
 
-    settings = replace(own, **{name: getattr(args, name) for name in BOX_OPTIONS if hasattr(args, name)})
+    names = [name for name in (*BOX_OPTIONS, *LOOK_OPTION) if hasattr(args, name)]
+    settings = replace(own, **{name: getattr(args, name) for name in names})
     problems = [Problem(f"--{key}", *rest) for key, *rest in box_problems(settings)]
     if problems:
         raise UserError(problems)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lightning_pose.cli.options import add_overrides
+from lightning_pose.cli.options import add_look_option, add_overrides, box_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predict what is there of damaged videos; predictions.json says how much",
     )
     parser.add_argument(
+        "--frames",
+        metavar="START:STOP",
+        help="of a video, for one of several machines; `litpose merge` joins what they find",
+    )
+    add_look_option(parser)
+    parser.add_argument(
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"
     )
     parser.add_argument("--skip_viz", action="store_true", help="accepted: no pictures are drawn")
@@ -61,14 +67,16 @@ def run(args: argparse.Namespace) -> None:
     csv_files = [path for path in args.input_path if path not in videos]
     if is_cropzoom_dir(args.model_dir):
         _run_cropzoom(args, csv_files, videos)
-    elif args.output_bbox:
-        raise UserError(Problem("--output_bbox", "a cropzoom model", str(args.model_dir)))
+    elif args.output_bbox or hasattr(args, "detect_every"):
+        name = "--output_bbox" if args.output_bbox else "--detect_every"
+        raise UserError(Problem(name, "a cropzoom model", str(args.model_dir)))
     else:
         _run_single(args, csv_files, videos)
 
 
 def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:
     from lightning_pose.inference.cropzoom_run import Destination, predict_cropzoom
+    from lightning_pose.settings import BoxSettings
     from lightning_pose.types import Problem, UserError
 
     for name in ("bbox", "detector_mode"):
@@ -80,7 +88,15 @@ def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[
         raise UserError(Problem("--output", "one with --output_bbox", "none"))
     output = Destination(args.output, args.output_bbox) if args.output else None
     predict_cropzoom(
-        args.model_dir, csv_files, videos, args.data_dir, output, args.overrides, args.allow_truncated
+        args.model_dir,
+        csv_files,
+        videos,
+        args.data_dir,
+        output,
+        args.overrides,
+        args.allow_truncated,
+        args.frames,
+        box_settings(args, BoxSettings()).detect_every if hasattr(args, "detect_every") else None,
     )
 
 
@@ -109,4 +125,5 @@ def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Pa
             args.detector_mode,
             args.overrides,
             args.allow_truncated,
+            args.frames,
         )

@@ -4,6 +4,8 @@ A box is a centre and a side, (x, y, side). Each frame goes through four steps: 
 give a box; one that is too far from the last credible one is not believed; a weighted median over a window of
 frames takes out what flickers; a one-euro filter takes out what trembles. Frames with no credible box get one
 from their neighbours. The window looks ahead: a box is finished half a window after its frame came in.
+
+`geometry.film_track` runs one tracker for each part of a film.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lightning_pose.geometry.boxes import BoxRule, warn_of_lost, whole_frame
+from lightning_pose.geometry.boxes import BoxRule, whole_frame
+from lightning_pose.geometry.film_parts import WARM_UP
 from lightning_pose.settings import BoxSettings
-from lightning_pose.types import Boxes, BoxStatus
+from lightning_pose.types import BoxStatus
 
 SPEED_CUTOFF = 0.2  # cycles a frame that pass in the speed that the one-euro filter adapts to
 
@@ -44,17 +47,24 @@ class BoxTracker:
     rule : which keypoints a box is placed around, and how large it is.
     frame_size : gives the (height, width) of the frames; asked only where the animal was not seen yet.
     settings : BoxSettings
+    spacing : most frames from one that the detector looks at to the next.
     """
 
     def __init__(
-        self, rule: BoxRule, frame_size: Callable[[], tuple[int, int]], settings: BoxSettings
+        self,
+        rule: BoxRule,
+        frame_size: Callable[[], tuple[int, int]],
+        settings: BoxSettings,
+        spacing: int = 1,
     ) -> None:
         self.rule, self.frame_size = rule, frame_size
-        self.reach = settings.window // 2  # frames ahead
+        self.reach = look_ahead(settings, spacing)
         self.max_speed = settings.max_speed
         self._filter = OneEuro(settings.min_cutoff, settings.beta)
         self._seen: deque[Sighting] = deque()  # those that a window may still ask for, in order
+        self._unlooked: set[int] = set()  # frames that the detector did not look at
         self._last: Sighting | None = None
+        self._followed = -1  # the last frame whose box came from a sighting
         self._added = self._finished = 0
 
     def add(self, keypoints_frame_px: np.ndarray, confidence: np.ndarray) -> list[TrackedBox]:
@@ -72,13 +82,19 @@ class BoxTracker:
         self._added += 1
         return list(self._finish(self._added - self.reach))
 
+    def skip(self) -> list[TrackedBox]:
+        """Take the next frame as one that the detector did not look at; returns as `add` does."""
+        self._unlooked.add(self._added)
+        self._added += 1
+        return list(self._finish(self._added - self.reach))
+
     def finish(self) -> list[TrackedBox]:
         """Return the boxes that are left when the video has ended."""
         return list(self._finish(self._added))
 
     def _is_credible(self, new: Sighting) -> bool:
         """Say whether an animal can have come from where it was seen last; the longer ago, the farther."""
-        if self._last is None or self.max_speed is None:
+        if self._last is None or self.max_speed is None or new.number - self._last.number > WARM_UP:
             return True
         distance = float(np.linalg.norm(new.measure[:2] - self._last.measure[:2]))
         side = float(max(new.measure[2], self._last.measure[2]))
@@ -90,6 +106,7 @@ class BoxTracker:
             while self._seen and self._seen[0].number < number - self.reach:
                 self._seen.popleft()
             yield self._box(number)
+            self._unlooked.discard(number)
             self._finished += 1
 
     def _box(self, number: int) -> TrackedBox:
@@ -104,12 +121,21 @@ class BoxTracker:
             numbers = [own.number for own in near]
             columns = np.array([own.measure for own in near]).T
             target = np.array([np.interp(number, numbers, column) for column in columns])
-        elif self._filter.value is not None:
+        elif self._filter.value is not None and number - self._followed <= WARM_UP:
             target = self._filter.value
         else:
+            self._filter.value = None  # what was so long ago says nothing
             return TrackedBox(whole_frame(self.frame_size()), BoxStatus.FALLBACK.value)
-        status = BoxStatus.DETECTED if is_seen else BoxStatus.CARRIED
+        self._followed = number if near else self._followed
+        is_between = bool(near) and number in self._unlooked
+        missing = BoxStatus.INTERPOLATED if is_between else BoxStatus.CARRIED
+        status = BoxStatus.DETECTED if is_seen else missing
         return TrackedBox(self.rule.square(self._filter(target)), status.value)
+
+
+def look_ahead(settings: BoxSettings, spacing: int = 1) -> int:
+    """Return how many frames ahead of a box the detector must have seen, for a spacing of its looks."""
+    return max(settings.window // 2, spacing if spacing > 1 else 0)
 
 
 class OneEuro:
@@ -134,7 +160,7 @@ class OneEuro:
     def __call__(self, target: np.ndarray) -> np.ndarray:
         """Return the next smoothed (x, y, side)."""
         if self.value is None or self.min_cutoff is None:
-            self.value = target
+            self.value, self._speed = target, np.zeros(3)
             return target
         speed = (target - self.value) / self.value[2]
         self._speed = self._speed + _gain(np.array(SPEED_CUTOFF)) * (speed - self._speed)
@@ -159,40 +185,3 @@ def _weighted_median(sightings: list[Sighting]) -> np.ndarray:
         half = int(np.searchsorted(passed, passed[-1] / 2))
         found[column] = values[order[min(half, len(order) - 1)], column]
     return found
-
-
-def track_boxes(
-    keypoints_frame_px: np.ndarray,
-    confidence: np.ndarray,
-    frame_size: Callable[[], tuple[int, int]],
-    rule: BoxRule,
-    settings: BoxSettings,
-) -> Boxes:
-    """Place a box in each frame of a whole video.
-
-    Parameters
-    ----------
-    keypoints_frame_px : array, (N, K, 2)
-        The detector's; NaN = nothing predicted.
-    confidence : array, (N, K)
-    frame_size : gives the (height, width) of the frames; asked only where the animal was not seen yet.
-    rule : which keypoints a box is placed around, and how large it is.
-    settings : BoxSettings
-
-    Returns
-    -------
-    Boxes
-        Row i is frame i.
-    """
-    tracker = BoxTracker(rule, frame_size, settings)
-    tracked = [
-        box for row in zip(keypoints_frame_px, confidence, strict=True) for box in tracker.add(*row)
-    ] + tracker.finish()
-    return as_boxes(tracked)
-
-
-def as_boxes(tracked: list[TrackedBox]) -> Boxes:
-    """Return the boxes of a video, and say where no animal was found."""
-    index, status = list(range(len(tracked))), [box.status for box in tracked]
-    warn_of_lost(index, status)
-    return Boxes(index, np.array([box.xywh_px for box in tracked]).reshape(-1, 4), status)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lightning_pose.data.context import Source, context_of_all
 from lightning_pose.data.dataset import read_source
 from lightning_pose.geometry.boxes import BoxRule, boxes_from_keypoints, rule_of, warn_of_lost
-from lightning_pose.inference.cropzoom_video import predict_film
-from lightning_pose.inference.model import (
+from lightning_pose.geometry.film_parts import FilmParts
+from lightning_pose.inference.film_boxes import DetectedBoxes
+from lightning_pose.inference.film_run import Film, origin_of_predictor, predict_film
+from lightning_pose.inference.model import Model, PoseModel
+from lightning_pose.inference.pictures import (
     Found,
-    Model,
-    PoseModel,
     Window,
     check_frame,
     predict_in_boxes,
@@ -26,7 +29,7 @@ from lightning_pose.inference.model import (
 from lightning_pose.inference.predict import READERS, Predictor
 from lightning_pose.io.crop_manifest import crop_name
 from lightning_pose.io.cropzoom_dir import CropZoom, is_cropzoom_dir, read_cropzoom
-from lightning_pose.io.video import VideoFacts, probe_video
+from lightning_pose.io.video import Video, VideoFacts, probe_video
 from lightning_pose.types import Boxes, Predictions, Split
 
 
@@ -51,8 +54,17 @@ class CropZoomModel:
         self.rule: BoxRule = rule_of(cropzoom.boxes, names, cropzoom.anchor_keypoints, cropzoom.crop_ratio)
 
     @classmethod
-    def from_dir(cls, folder: Path, overrides: Sequence[str] = ()) -> CropZoomModel:
+    def from_dir(
+        cls, folder: Path, overrides: Sequence[str] = (), detect_every: int | None = None
+    ) -> CropZoomModel:
         """Load the model of a folder; `overrides` go over the settings of both trainings.
+
+        Parameters
+        ----------
+        folder : with ``cropzoom.json``.
+        overrides : ``key=value``
+        detect_every : frames of a video from one look of the detector to the next, 0 = as the animal's speed
+            allows; None = as the folder says.
 
         Raises
         ------
@@ -60,6 +72,8 @@ class CropZoomModel:
             If ``cropzoom.json``, or a file of a model it names, is missing or damaged.
         """
         cropzoom = read_cropzoom(folder)
+        if detect_every is not None:
+            cropzoom = replace(cropzoom, boxes=replace(cropzoom.boxes, detect_every=detect_every))
         detector, pose = (Predictor(path, overrides) for path in (cropzoom.detector_dir, cropzoom.pose_dir))
         return cls(detector, pose, cropzoom)
 
@@ -98,11 +112,22 @@ class CropZoomModel:
 
     def predict_video(self, path: Path) -> Predictions:
         """Predict on all frames of a video; row i is frame i, in frame pixels."""
-        return self.predict_video_and_boxes(probe_video(path))[0]
+        return predict_film(self.film(probe_video(path)))[0]
 
-    def predict_video_and_boxes(self, facts: VideoFacts) -> tuple[Predictions, Boxes]:
-        """Predict on all frames of a video, and return the boxes too, steady from frame to frame."""
-        return predict_film(self.detector, self.pose, facts, self.rule, self.cropzoom.boxes)
+    def film(self, facts: VideoFacts, frames: range | None = None) -> Film:
+        """Return how a video, or a stretch of it, is predicted on: with boxes steady from frame to frame."""
+        return Film(facts, self.pose, self._boxes_of, self._origin, frames)
+
+    def _origin(self) -> dict[str, Any]:
+        return {
+            **origin_of_predictor("the detector", self.detector),
+            **origin_of_predictor("the pose model", self.pose),
+            "boxes": repr((self.rule, self.cropzoom.boxes)),
+        }
+
+    def _boxes_of(self, video: Video, parts: FilmParts, chosen: range, size: int) -> DetectedBoxes:
+        settings = self.cropzoom.boxes
+        return DetectedBoxes(self.detector, self.rule, settings, video.frame_hw, parts, chosen, size)
 
     def predict_frame(self, frame: np.ndarray) -> Found:
         """Predict on one frame by itself, as for an experiment that answers to what the animal does.

@@ -10,15 +10,13 @@ from pathlib import Path
 from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.run import resolve_input, same_keypoints, write_with_errors
-from lightning_pose.inference.video import find_parts
+from lightning_pose.inference.video import Stretch, find_stretches, predicted
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import write_predictions
-from lightning_pose.io.video import VideoFacts, uneven_frames
-from lightning_pose.io.video_damage import write_whole_part
 from lightning_pose.settings import BoxSettings
 from lightning_pose.types import Boxes, Labels, Predictions, Problem, UserError
 
@@ -85,6 +83,8 @@ def predict_cropzoom(
     output: Destination | None = None,
     overrides: Sequence[str] = (),
     allow_truncated: bool = False,
+    frames: str | None = None,
+    detect_every: int | None = None,
 ) -> None:
     """Predict on labels CSVs of frames and on videos.
 
@@ -98,6 +98,8 @@ def predict_cropzoom(
     output : where the predictions on the one input go, instead.
     overrides : ``key=value`` over the settings of both trainings.
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
+    frames : ``start:stop`` of each video; None = all.
+    detect_every : frames of a video from one look of the detector to the next; None = as the folder says.
 
     Raises
     ------
@@ -107,16 +109,12 @@ def predict_cropzoom(
     cropzoom = read_cropzoom(folder)
     images = data_dir or Path(read_model_settings(cropzoom.detector_dir).data.data_dir)
     labels = [_read(path, images, cropzoom) for path in labels_csvs]
-    parts = find_parts(videos, allow_truncated)
-    model = CropZoomModel.from_dir(folder, overrides)
+    stretches = find_stretches(videos, allow_truncated, frames)
+    model = CropZoomModel.from_dir(folder, overrides, detect_every)
     for path, own in labels:
         _predict_labels(model, path, own, images, folder, output)
-    for facts, part in parts:
-        place = folder / "video_preds" / facts.path.name
-        target = output or Destination(place / "predictions.csv", place / "bbox.csv")
-        if part is not None:
-            write_whole_part(part, target.predictions)
-        _predict_video(model, facts, target)
+    for stretch in stretches:
+        _predict_video(model, stretch, folder, output)
 
 
 def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]:
@@ -141,11 +139,11 @@ def _predict_labels(
     write_with_errors(predictions, labels, own / "predictions.csv")
 
 
-def _predict_video(model: CropZoomModel, facts: VideoFacts, target: Destination) -> None:
-    uneven = uneven_frames(facts)
-    if uneven is not None:
-        logger.warning("%s: row i of the predictions is frame i all the same", uneven)
-    _write(*model.predict_video_and_boxes(facts), target)
+def _predict_video(model: CropZoomModel, stretch: Stretch, folder: Path, output: Destination | None) -> None:
+    place = folder / "video_preds" / stretch.facts.path.name
+    target = output or Destination(place / stretch.name("predictions"), place / stretch.name("bbox"))
+    with predicted(model.film(stretch.facts, stretch.frames), stretch, target.predictions) as found:
+        _write(*found, target)
 
 
 def _write(predictions: Predictions, boxes: Boxes, output: Destination) -> None:

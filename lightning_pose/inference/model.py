@@ -11,20 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
-from lightning_pose.data.context import OFFSETS
-from lightning_pose.data.cut import crop_image
-from lightning_pose.data.dataset import resize_image
-from lightning_pose.geometry.crop_space import crop_to_frame
+from lightning_pose.inference.film_run import predict_film
+from lightning_pose.inference.pictures import Found, check_frame, predict_whole
 from lightning_pose.inference.predict import Predictor
-from lightning_pose.inference.video import predict_video
+from lightning_pose.inference.video import film_of
 from lightning_pose.io.video import probe_video
-from lightning_pose.settings import takes_context
 from lightning_pose.types import Predictions
-
-Window = Sequence[
-    np.ndarray
-]  # a frame, RGB, (H, W, 3) uint8; or five in a row, the one asked about in the middle
-Found = tuple[np.ndarray, np.ndarray]  # keypoints (B, K, 2), confidence (B, K)
 
 
 class PoseModel(Protocol):
@@ -75,7 +67,7 @@ class Model:
 
     def predict_video(self, path: Path) -> Predictions:
         """Predict on all frames of a video; row i is frame i."""
-        return predict_video(self.predictor, probe_video(path))[0]
+        return predict_film(film_of(self.predictor, probe_video(path)))[0]
 
     def predict_frame(self, frame: np.ndarray) -> Found:
         """Predict on one frame.
@@ -92,82 +84,3 @@ class Model:
         """
         keypoints_px, confidence = predict_whole(self.predictor, [[check_frame(frame)]])
         return keypoints_px[0], confidence[0]
-
-
-def check_frame(frame: np.ndarray) -> np.ndarray:
-    """Return `frame`.
-
-    Raises
-    ------
-    ValueError
-        If it is no picture, (H, W, 3) uint8.
-    """
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
-        raise ValueError(f"a frame is (H, W, 3) uint8, RGB, not {frame.shape} {frame.dtype}")
-    return frame
-
-
-def sees_context(predictor: Predictor) -> bool:
-    """Say whether a network sees the neighbours of each frame."""
-    return takes_context(predictor.settings.model.model_type)
-
-
-def model_hw(predictor: Predictor) -> tuple[int, int]:
-    """Return height and width of what a network sees."""
-    dims = predictor.settings.data.image_resize_dims
-    return dims.height, dims.width
-
-
-def predict_whole(predictor: Predictor, windows: Sequence[Window]) -> Found:
-    """Predict on whole frames of any sizes; keypoints in pixels of each."""
-    height, width = model_hw(predictor)
-    images = [[resize_image(frame, height, width) for frame in _seen(predictor, own)] for own in windows]
-    sizes = np.array([own[0].shape[:2] for own in windows], dtype=float)
-    return predictor.predict_batch(as_images(predictor, images), sizes)
-
-
-def predict_in_boxes(
-    predictor: Predictor,
-    windows: Sequence[Window],
-    xywh_px: np.ndarray,
-    crop_hw: tuple[int, int] | None = None,
-) -> Found:
-    """Predict on what lies in a box of each frame.
-
-    Parameters
-    ----------
-    predictor : the network, trained on crops.
-    windows : B frames, or B times five.
-    xywh_px : array, (B, 4)
-        The boxes, in frame pixels; frames of context are cut by the same box as their middle one.
-    crop_hw : height and width of crops on disk, which are resized once more for the network; None = crops are
-        cut as it sees them.
-
-    Returns
-    -------
-    keypoints_frame_px : array, (B, K, 2)
-    confidence : array, (B, K)
-    """
-    height, width = model_hw(predictor)
-    size = crop_hw or (height, width)
-    boxes = [(float(x), float(y), float(w), float(h)) for x, y, w, h in xywh_px]
-    images = [
-        [resize_image(crop_image(frame, box, size), height, width) for frame in _seen(predictor, own)]
-        for own, box in zip(windows, boxes, strict=True)
-    ]
-    sizes = np.tile(np.array(size, dtype=float), (len(boxes), 1))
-    keypoints_crop_px, confidence = predictor.predict_batch(as_images(predictor, images), sizes)
-    return crop_to_frame(keypoints_crop_px, np.asarray(xywh_px, dtype=float), size), confidence
-
-
-def _seen(predictor: Predictor, window: Window) -> Window:
-    """Return what the network looks at: the middle frame, or all five."""
-    if not sees_context(predictor):
-        return [window[len(window) // 2]]
-    return window if len(window) > 1 else [window[0]] * (len(OFFSETS) + 1)
-
-
-def as_images(predictor: Predictor, windows: Sequence[Window]) -> np.ndarray:
-    """Return pictures of the network's size as its input, (B, 3, H, W) or (B, 5, 3, H, W)."""
-    images = np.stack([np.stack(own) for own in windows]).transpose(0, 1, 4, 2, 3)
-    return images if sees_context(predictor) else images[:, 0]

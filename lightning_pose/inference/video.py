@@ -1,32 +1,60 @@
-"""Predict on videos, frame by frame as they are read: the memory needed does not depend on their length."""
+"""Predict on videos with one network, frame by frame as they are read: no video is ever held in memory."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lightning_pose.data.clips import read_video_boxes
-from lightning_pose.data.context import OFFSETS
-from lightning_pose.data.cut import Box, crop_image
-from lightning_pose.geometry.box_track import track_boxes
 from lightning_pose.geometry.boxes import rule_of
+from lightning_pose.geometry.film_parts import FilmParts
+from lightning_pose.geometry.film_track import track_boxes
+from lightning_pose.inference.film_boxes import GivenBoxes
+from lightning_pose.inference.film_run import (
+    Film,
+    origin_of_predictor,
+    parse_frames,
+    predict_film,
+    store_beside,
+)
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.predictions import write_predictions
-from lightning_pose.io.video import Video, VideoFacts, open_video, probe_video, uneven_frames
+from lightning_pose.io.video import Video, VideoFacts, probe_video, uneven_frames
 from lightning_pose.io.video_damage import WholePart, find_whole_part, write_whole_part
-from lightning_pose.settings import WorkflowSettings, takes_context
+from lightning_pose.settings import WorkflowSettings
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
-Batch = tuple[np.ndarray, np.ndarray]
+
+@dataclass(frozen=True)
+class Stretch:
+    """What of a video is predicted on.
+
+    Parameters
+    ----------
+    facts : of the video.
+    whole : what is there of it, where that was looked at.
+    frames : the frames asked for; None = all.
+    """
+
+    facts: VideoFacts
+    whole: WholePart | None = None
+    frames: range | None = None
+
+    def name(self, stem: str) -> str:
+        """Return the name of a CSV of it."""
+        return f"{stem}.csv" if self.frames is None else f"{stem}_{self.frames.start}-{self.frames.stop}.csv"
 
 
 def predict_videos(
@@ -37,6 +65,7 @@ def predict_videos(
     detector_mode: bool = False,
     overrides: Sequence[str] = (),
     allow_truncated: bool = False,
+    frames: str | None = None,
 ) -> None:
     """Predict on each video with the model of a folder; row i is frame i, in frame pixels.
 
@@ -49,15 +78,19 @@ def predict_videos(
     detector_mode : write boxes too, to ``bbox.csv`` beside the predictions.
     overrides : ``key=value`` over the settings of the training.
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
+    frames : ``start:stop`` of each video; None = all.
 
     Raises
     ------
     UserError
         If a video is missing or damaged, or the boxes are not those of the video, before anything is written.
     """
-    parts = find_parts(videos, allow_truncated)
-    found = [facts for facts, _ in parts]
-    boxes = [None if bbox_csv is None else read_video_boxes(bbox_csv, facts) for facts in found]
+    for name, given in (("--bbox", bbox_csv), ("--frames", frames)):
+        if detector_mode and given is not None:
+            expected = "none with --detector_mode, whose boxes are of whole videos"
+            raise UserError(Problem(name, expected, "one"))
+    stretches = find_stretches(videos, allow_truncated, frames)
+    boxes = [None if bbox_csv is None else read_video_boxes(bbox_csv, own.facts) for own in stretches]
     if (
         bbox_csv is None
         and crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
@@ -66,110 +99,72 @@ def predict_videos(
             Problem("--bbox", "the box of each frame, since the model was trained on crops", "none")
         )
     predictor = Predictor(model_dir, overrides)
-    for (facts, part), xywh_px in zip(parts, boxes, strict=True):
-        uneven = uneven_frames(facts)
-        if uneven is not None:
-            logger.warning("%s: row i of the predictions is frame i all the same", uneven)
-        predictions, frame_hw = predict_video(predictor, facts, xywh_px)
-        destination = output or model_dir / "video_preds" / facts.path.name / "predictions.csv"
-        if part is not None:
-            write_whole_part(part, destination)
-        write_predictions(predictions, destination)
-        logger.info("wrote %s", destination)
-        if detector_mode:
-            placed = place_video_boxes(predictions, frame_hw, predictor.settings.workflow)
-            write_bboxes(placed, destination.with_name("bbox.csv"))
+    for stretch, xywh_px in zip(stretches, boxes, strict=True):
+        folder = model_dir / "video_preds" / stretch.facts.path.name
+        destination = output or folder / stretch.name("predictions")
+        film = film_of(predictor, stretch.facts, xywh_px, stretch.frames)
+        with predicted(film, stretch, destination) as (predictions, looked_at):
+            write_predictions(predictions, destination)
+            logger.info("wrote %s", destination)
+            if detector_mode:
+                width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
+                placed = place_video_boxes(predictions, (height, width), predictor.settings.workflow)
+                write_bboxes(placed, destination.with_name("bbox.csv"))
 
 
-def find_parts(videos: Sequence[Path], allow_truncated: bool) -> list[tuple[VideoFacts, WholePart | None]]:
+def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | None = None) -> list[Stretch]:
     """Look at all videos, so that a damaged one is refused before anything is predicted.
 
     With `allow_truncated`, the facts are those of the frames that are there; how many there should be is told
     too.
     """
-    if not allow_truncated:
-        return [(probe_video(path), None) for path in videos]
-    parts = [find_whole_part(path) for path in videos]
-    return [(part.facts, part) for part in parts]
+    wholes = [find_whole_part(path) if allow_truncated else None for path in videos]
+    pairs = zip(videos, wholes, strict=True)
+    found = [probe_video(path) if whole is None else whole.facts for path, whole in pairs]
+    return [
+        Stretch(facts, whole, None if frames is None else parse_frames(frames, facts))
+        for facts, whole in zip(found, wholes, strict=True)
+    ]
 
 
-def predict_video(
-    predictor: Predictor, facts: VideoFacts, xywh_px: np.ndarray | None = None
-) -> tuple[Predictions, tuple[int, int]]:
-    """Predict on all frames of a video.
+@contextmanager
+def predicted(film: Film, stretch: Stretch, predictions_csv: Path) -> Iterator[tuple[Predictions, Boxes]]:
+    """Yield what is predicted of a video; once it is written, the parts kept meanwhile are removed."""
+    uneven = uneven_frames(stretch.facts)
+    if uneven is not None:
+        logger.warning("%s: row i of the predictions is frame i all the same", uneven)
+    store = store_beside(film, predictions_csv)
+    found = predict_film(film, store)
+    if stretch.whole is not None:
+        write_whole_part(stretch.whole, predictions_csv)
+    yield found
+    store.remove()
+
+
+def film_of(
+    predictor: Predictor, facts: VideoFacts, xywh_px: np.ndarray | None = None, frames: range | None = None
+) -> Film:
+    """Return how a video is predicted on with one network.
 
     Parameters
     ----------
     predictor : the network.
     facts : of the video.
     xywh_px : array, (N, 4)
-        The box of each frame, for a model of crops; None = whole frames.
-
-    Returns
-    -------
-    predictions : Predictions
-        In frame pixels; the index counts frames.
-    frame_hw : height and width of the frames.
+        The box of each frame in frame pixels, for a model of crops; None = whole frames.
+    frames : a stretch of the video; None = all of it.
     """
-    settings, names = predictor.settings, list(predictor.settings.data.keypoint_names or [])
-    video = open_video(facts, settings.dali.library, predictor.device.type == "cuda")
-    frame_hw = video.frame_hw()
-    if xywh_px is None:
-        xywh_px = np.tile([0.0, 0.0, frame_hw[1], frame_hw[0]], (facts.frame_count, 1))
-    dims, size = settings.data.image_resize_dims, settings.training.test_batch_size
-    keypoints_px = np.empty((facts.frame_count, len(names), 2))
-    confidence = np.empty((facts.frame_count, len(names)))
-    start = 0
-    context = takes_context(settings.model.model_type)
-    for images, boxes in _batches(video, xywh_px, (dims.height, dims.width), size, context):
-        rows = slice(start, start + len(images))
-        within_box_px, confidence[rows] = predictor.predict_batch(images, boxes[:, :1:-1])
-        keypoints_px[rows] = within_box_px + boxes[:, None, :2]
-        start += len(images)
-    video.close()
-    return Predictions(list(range(facts.frame_count)), names, keypoints_px, confidence), frame_hw
 
+    def boxes_of(video: Video, parts: FilmParts, chosen: range, size: int) -> GivenBoxes:
+        height, width = video.frame_hw()
+        whole = np.array([[0.0, 0.0, width, height]])
+        return GivenBoxes(whole if xywh_px is None else xywh_px, parts, chosen)
 
-def _batches(
-    video: Video, xywh_px: np.ndarray, model_hw: tuple[int, int], size: int, context: bool
-) -> Iterator[Batch]:
-    """Yield (images (B, 3, H, W) uint8, their boxes (B, 4)), reading ahead by one batch.
+    def origin() -> dict[str, Any]:
+        given = b"" if xywh_px is None else np.ascontiguousarray(xywh_px, dtype=float).tobytes()
+        return {**origin_of_predictor("the model", predictor), "boxes": hashlib.sha256(given).hexdigest()}
 
-    With `context`, images are (B, 5, 3, H, W): each frame with the two before and after, all within the
-    frame's own box, as such models are trained; the video's ends are repeated.
-    """
-    margin = max(OFFSETS) if context else 0
-    window = np.array([*OFFSETS[: len(OFFSETS) // 2], 0, *OFFSETS[len(OFFSETS) // 2 :]] if context else [0])
-
-    held = video.read(0, 0)  # the last frames read, so that none is decoded twice
-    end = 0
-
-    def load(start: int) -> Batch:
-        nonlocal held, end
-        boxes = xywh_px[start : start + size]
-        first, last = max(start - margin, 0), min(start + len(boxes) + margin, len(xywh_px))
-        frames = np.concatenate([held[len(held) - (end - first) :], video.read(end, last - end)])
-        held, end = frames[-2 * margin :] if margin else frames[:0], last
-        numbers = np.clip(np.arange(start, start + len(boxes))[:, None] + window, first, last - 1) - first
-        images = np.stack(
-            [
-                [crop_image(frames[number], _box(box), model_hw) for number in own]
-                for own, box in zip(numbers, boxes, strict=True)
-            ]
-        ).transpose(0, 1, 4, 2, 3)
-        return (images if context else images[:, 0]), boxes
-
-    with ThreadPoolExecutor(1) as reader:  # one, since frames come in order
-        ahead = reader.submit(load, 0)
-        for start in range(size, len(xywh_px), size):
-            current, ahead = ahead, reader.submit(load, start)
-            yield current.result()
-        yield ahead.result()
-
-
-def _box(xywh_px: np.ndarray) -> Box:
-    x, y, w, h = (float(value) for value in xywh_px)
-    return x, y, w, h
+    return Film(facts, predictor, boxes_of, origin, frames)
 
 
 def place_video_boxes(

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_pose.geometry.box_track import BoxTracker, OneEuro, track_boxes
+from lightning_pose.geometry.box_track import BoxTracker, OneEuro
 from lightning_pose.geometry.boxes import box_rule, boxes_from_keypoints
+from lightning_pose.geometry.film_track import track_boxes
 from lightning_pose.settings import BoxSettings
 
 NAMES = ["a", "b", "c"]

@@ -7,18 +7,17 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from lightning_pose.data.context import context_of_all
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.data.dataset import read_image, read_with_context
-from lightning_pose.geometry.box_track import track_boxes
 from lightning_pose.geometry.boxes import box_rule
-from lightning_pose.geometry.crop_space import crop_to_frame
+from lightning_pose.geometry.film_track import track_boxes
 from lightning_pose.inference.cropzoom import CropZoomModel, open_model
-from lightning_pose.inference.cropzoom_video import Held, predict_film
+from lightning_pose.inference.film import Held
+from lightning_pose.inference.film_run import predict_film
 from lightning_pose.inference.model import Model
-from lightning_pose.inference.video import predict_video
+from lightning_pose.inference.video import film_of
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.cropzoom_dir import CropZoom
 from lightning_pose.io.labels import write_labels
@@ -26,15 +25,10 @@ from lightning_pose.io.predictions import read_pixel_errors, read_predictions
 from lightning_pose.io.video import OpenCvVideo, probe_video
 from lightning_pose.settings import (
     BoxSettings,
-    DataSettings,
-    ImageDims,
-    ModelSettings,
-    ModelType,
-    Settings,
-    TrainingSettings,
 )
 from lightning_pose.types import Labels
 from tests.unit.inference.conftest import COUNT, HEIGHT, WIDTH
+from tests.unit.inference.fakes import Fake, joined
 from tests.unit.io.films import write_film
 
 RATIO = 2.5
@@ -147,32 +141,6 @@ def test_folders_open_as_what_they_are(trained, film, cropzoom) -> None:
         assert predictions.index == list(range(COUNT)) and predictions.keypoints_px.shape == (COUNT, 2, 2)
 
 
-class Fake:
-    """Takes the place of a network: "predicts" the brightness of what it sees, where it is told to."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, size, context, spread=0.0):
-        kind = ModelType.heatmap_mhcrnn if context else ModelType.heatmap
-        self.settings = Settings(
-            DataSettings(ImageDims(64, 64), keypoint_names=list("abcde" if context else "a")),
-            TrainingSettings(test_batch_size=size),
-            ModelSettings(model_type=kind),
-        )
-        self.context, self.spread, self.seen = context, spread, 0
-        self.images, self.splits = [], {}
-
-    def predict_batch(self, images, sizes):
-        assert images.shape[1:] == ((5, 3, 64, 64) if self.context else (3, 64, 64))
-        self.seen += len(images)
-        self.images.append(images)
-        brightness = images.mean((-1, -2, -3)).reshape(len(images), -1)
-        offset = self.spread * np.arange(brightness.shape[1])
-        keypoints_model_px = np.stack([brightness + offset, brightness / 2 + offset], -1)
-        whole = np.column_stack([np.zeros_like(sizes), sizes[:, ::-1]])
-        return crop_to_frame(keypoints_model_px, whole, (64, 64)), np.ones(brightness.shape)
-
-
 @pytest.mark.parametrize("size", [1, 3, 4, 200])
 @pytest.mark.parametrize("detector_context", [False, True])
 @pytest.mark.parametrize("pose_context", [False, True])
@@ -181,11 +149,11 @@ def test_one_pass_gives_what_two_give(tmp_path, size, detector_context, pose_con
     detector, pose = Fake(5, detector_context, 4.0), Fake(size, pose_context)
     names = list(detector.settings.data.keypoint_names)
     rule = box_rule(names, crop_size=30)
-    seen, frame_hw = predict_video(detector, facts)
-    boxes = track_boxes(seen.keypoints_px, seen.confidence, lambda: frame_hw, rule, BoxSettings())
-    expected, _ = predict_video(pose, facts, boxes.xywh_px)
+    seen, _ = predict_film(film_of(detector, facts))
+    boxes = track_boxes(seen.keypoints_px, seen.confidence, lambda: (64, 96), rule, BoxSettings())
+    expected, _ = predict_film(film_of(pose, facts, boxes.xywh_px))
     detector.seen = pose.seen = 0
-    found, found_boxes = predict_film(detector, pose, facts, rule, BoxSettings())
+    found, found_boxes = predict_film(joined(detector, pose).film(facts))
     assert detector.seen == pose.seen == 20
     np.testing.assert_array_equal(found_boxes.xywh_px, boxes.xywh_px)
     assert found_boxes.status == boxes.status
@@ -224,12 +192,12 @@ def test_a_long_film_is_decoded_once_and_never_held_whole(tmp_path, monkeypatch)
 
     def extending(self, pictures):
         extend(self, pictures)
-        held.append(len(self._pictures))
+        held.append(len(self._frames))
 
     monkeypatch.setattr(OpenCvVideo, "_read", reading)
     monkeypatch.setattr(Held, "extend", extending)
     pose = Fake(8, True)
-    predict_film(Fake(8, False), pose, facts, box_rule(["a"], crop_size=30), BoxSettings())
+    predict_film(joined(Fake(8, False), pose).film(facts))
     assert read == list(range(200))
     assert max(held) <= 3 * 8 + 4
 
@@ -336,7 +304,7 @@ def test_boxes_go_beside_a_cropzoom_models_predictions_alone(trained, film, tmp_
 
 
 def test_boxes_lie_within_reach_of_the_film(trained, film, cropzoom) -> None:
-    predictions, boxes = CropZoomModel.from_dir(cropzoom()).predict_video_and_boxes(probe_video(film[0]))
+    predictions, boxes = predict_film(CropZoomModel.from_dir(cropzoom()).film(probe_video(film[0])))
     assert (boxes.xywh_px[:, 2] >= 8).all() and (boxes.xywh_px[:, 2] <= 3 * max(WIDTH, HEIGHT)).all()
     assert np.median(np.linalg.norm(predictions.keypoints_px - film[1], axis=-1)) < 8
 

@@ -9,8 +9,9 @@ import torch
 
 from lightning_pose.config import load_config
 from lightning_pose.data.cut import crop_image
+from lightning_pose.inference.film_run import predict_film
 from lightning_pose.inference.predict import Predictor
-from lightning_pose.inference.video import predict_video
+from lightning_pose.inference.video import film_of
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions
 from lightning_pose.io.video import open_video, probe_video
@@ -39,8 +40,8 @@ def test_a_video_is_predicted_as_its_frames_are(trained, film, tmp_path) -> None
         cv2.imwrite(str(tmp_path / f"{number}.png"), frame[..., ::-1])
     own = Predictor(trained.detector)
     images = own.predict_images([f"{number}.png" for number in range(COUNT)], tmp_path)
-    predictions, frame_hw = predict_video(own, probe_video(path))
-    assert frame_hw == (HEIGHT, WIDTH)
+    predictions, looked_at = predict_film(film_of(own, probe_video(path)))
+    assert looked_at.xywh_px.tolist() == [[0, 0, WIDTH, HEIGHT]] * COUNT
     assert predictions.index == list(range(COUNT))
     np.testing.assert_allclose(predictions.keypoints_px, images.keypoints_px, atol=1e-3)
     np.testing.assert_allclose(predictions.confidence, images.confidence, atol=1e-4)
@@ -71,19 +72,20 @@ def test_context_models_see_the_frames_around_within_the_frames_own_box(film, si
     path, places = film
     corners = places.mean(1) - 30 if boxed else np.zeros((COUNT, 2))
     boxes = np.column_stack([corners, np.full((COUNT, 2), 60)]) if boxed else None
-    found, _ = predict_video(Windows(size), probe_video(path), boxes)
+    found, _ = predict_film(film_of(Windows(size), probe_video(path), boxes))
     frames = open_video(path).read(0, COUNT)
     for number in range(COUNT):
         box = tuple(boxes[number]) if boxed else (0.0, 0.0, float(WIDTH), float(HEIGHT))
         around = np.clip(np.arange(number - 2, number + 3), 0, COUNT - 1)
         expected = [crop_image(frames[other], box, (64, 64)).mean() for other in around]
-        assert found.keypoints_px[number, :, 0] - box[0] == pytest.approx(expected)
+        columns = box[0] - 0.5 + (np.array(expected) + 0.5) * box[2] / 64
+        assert found.keypoints_px[number, :, 0] == pytest.approx(columns)
 
 
 def test_boxes_that_show_the_frame_change_nothing(trained, film) -> None:
     own, facts = Predictor(trained.detector), probe_video(film[0])
-    whole, _ = predict_video(own, facts)
-    boxed, _ = predict_video(own, facts, np.tile([0.0, 0.0, WIDTH, HEIGHT], (COUNT, 1)))
+    whole, _ = predict_film(film_of(own, facts))
+    boxed, _ = predict_film(film_of(own, facts, np.tile([0.0, 0.0, WIDTH, HEIGHT], (COUNT, 1))))
     np.testing.assert_array_equal(whole.keypoints_px, boxed.keypoints_px)
 
 
@@ -91,8 +93,8 @@ def test_crops_are_mapped_back_to_the_frame(trained, film) -> None:
     own, (path, places) = Predictor(trained.pose), film
     centers = places.mean(1)
     boxes = np.column_stack([centers - 45, np.full((COUNT, 2), 90)])
-    predictions, _ = predict_video(own, probe_video(path), boxes)
-    moved, _ = predict_video(own, probe_video(path), boxes + [3, -2, 0, 0])
+    predictions, _ = predict_film(film_of(own, probe_video(path), boxes))
+    moved, _ = predict_film(film_of(own, probe_video(path), boxes + [3, -2, 0, 0]))
     distance = np.linalg.norm(predictions.keypoints_px - moved.keypoints_px, axis=-1)
     assert np.median(distance) < 4  # the box moved by 3.6 px, the prediction did not follow it by much
     assert np.median(np.linalg.norm(predictions.keypoints_px - places, axis=-1)) < 20

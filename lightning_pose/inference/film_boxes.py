@@ -1,0 +1,179 @@
+"""Where the boxes of a film's frames come from: they are given, or a detector places them as frames pass."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from lightning_pose.data.cut import crop_image
+from lightning_pose.geometry.box_track import BoxTracker, TrackedBox
+from lightning_pose.geometry.boxes import BoxRule
+from lightning_pose.geometry.film_parts import FilmParts
+from lightning_pose.geometry.film_track import FilmTracker
+from lightning_pose.inference.looks import Looks
+from lightning_pose.inference.pictures import Found, Window, as_images, model_hw, sees_context
+from lightning_pose.inference.predict import Predictor
+from lightning_pose.settings import BoxSettings
+from lightning_pose.types import BoxStatus
+
+Placed = tuple[np.ndarray, list[str] | None]  # boxes (B, 4) in frame pixels, and how each came about
+DOUBT = 0.7  # a frame without a look is doubtful below this share of the confidence in those with one
+
+
+class BoxSource(Protocol):
+    """Boxes of consecutive parts of a film.
+
+    Attributes
+    ----------
+    frames : those that must be looked at, batch by batch; may begin before the parts and end behind them.
+    sees_context : whether each frame comes with its neighbours.
+    """
+
+    frames: range
+    sees_context: bool
+
+    @property
+    def ready(self) -> int:
+        """Return the first frame whose box cannot be taken yet."""
+
+    def look(self, windows: Sequence[Window], batch: range) -> None:
+        """Look at the next frames."""
+
+    def take(self, batch: range) -> Placed:
+        """Return the boxes of the next frames, and forget them."""
+
+    def doubtful(self, status: list[str] | None, confidence: np.ndarray) -> list[int]:
+        """Return the rows of a batch that are to be looked at again, from the pose's confidence (B, K)."""
+
+    def look_again(
+        self, windows: Sequence[Window], xywh_px: np.ndarray, status: list[str] | None, rows: list[int]
+    ) -> Placed:
+        """Look at doubtful frames by themselves; returns their boxes, and the whole batch's status."""
+
+
+class GivenBoxes:
+    """Boxes that are known.
+
+    Parameters
+    ----------
+    xywh_px : array, (N, 4), of all frames of the film, or (1, 4) for one that all frames share
+    parts, chosen : the parts of the film.
+    """
+
+    sees_context = False
+
+    def __init__(self, xywh_px: np.ndarray, parts: FilmParts, chosen: range) -> None:
+        self._xywh_px = xywh_px
+        self.ready = parts.frames(chosen).stop
+        self.frames = range(self.ready, self.ready)
+
+    def look(self, windows: Sequence[Window], batch: range) -> None:
+        """Never asked for."""
+
+    def take(self, batch: range) -> Placed:
+        """Return the boxes of the next frames."""
+        if len(self._xywh_px) == 1:
+            return np.tile(self._xywh_px, (len(batch), 1)), None
+        return self._xywh_px[batch.start : batch.stop].copy(), None
+
+    def doubtful(self, status: list[str] | None, confidence: np.ndarray) -> list[int]:
+        """Return no rows: given boxes stay."""
+        return []
+
+    def look_again(
+        self, windows: Sequence[Window], xywh_px: np.ndarray, status: list[str] | None, rows: list[int]
+    ) -> Placed:
+        """Never asked for."""
+        return xywh_px[rows], status
+
+
+class DetectedBoxes:
+    """Boxes around what a detector finds, steady from frame to frame.
+
+    Parameters
+    ----------
+    detector : the network.
+    rule : which of its keypoints a box is placed around, and how large it is.
+    settings : how boxes move, and how often the detector looks.
+    frame_size : gives the (height, width) of the frames.
+    parts, chosen : the parts of the film.
+    size : frames of a batch.
+    """
+
+    def __init__(
+        self,
+        detector: Predictor,
+        rule: BoxRule,
+        settings: BoxSettings,
+        frame_size: Callable[[], tuple[int, int]],
+        parts: FilmParts,
+        chosen: range,
+        size: int,
+    ) -> None:
+        self.detector, self.rule, self.frame_hw = detector, rule, frame_size()
+        self.sees_context = sees_context(detector)
+        self.looks = Looks(settings.detect_every, parts)
+        self.tracker = FilmTracker(
+            lambda: BoxTracker(rule, frame_size, settings, self.looks.spacing), parts, chosen
+        )
+        needed = self.tracker.frames
+        self.frames = range(needed.start, parts.batch_at(needed.stop - 1, size).stop)
+        self._next = parts.frames(chosen).start
+        self._boxes: deque[TrackedBox] = deque()
+        self._sure = 0.0  # of the pose model, where the detector looked
+
+    @property
+    def ready(self) -> int:
+        """Boxes of all frames before this one can be taken."""
+        return self._next + len(self._boxes)
+
+    def look(self, windows: Sequence[Window], batch: range) -> None:
+        """Look at the next frames, or at some of them."""
+        numbers = self.looks.choose(batch)
+        found = self._detect([windows[number - batch.start] for number in numbers]) if numbers else ()
+        seen = dict(zip(numbers, zip(*found, strict=True), strict=True))
+        for number in batch:
+            if number in self.tracker.frames:
+                self._boxes += self.tracker.add(seen.get(number))
+        self.looks.learn([(number, self._measure(*own)) for number, own in seen.items()])
+
+    def take(self, batch: range) -> Placed:
+        """Return the boxes of the next frames, and forget them."""
+        taken = [self._boxes.popleft() for _ in batch]
+        self._next = batch.stop
+        return np.array([box.xywh_px for box in taken]), [box.status for box in taken]
+
+    def doubtful(self, status: list[str] | None, confidence: np.ndarray) -> list[int]:
+        """Return where the detector did not look, and the pose model is less sure than where it did."""
+        sure, own = confidence.mean(1), np.array(status)
+        seen, unlooked = own == BoxStatus.DETECTED.value, own == BoxStatus.INTERPOLATED.value
+        if seen.any():
+            self._sure = float(np.median(sure[seen]))
+        return list(np.flatnonzero(unlooked & (sure < DOUBT * self._sure)))
+
+    def look_again(
+        self, windows: Sequence[Window], xywh_px: np.ndarray, status: list[str] | None, rows: list[int]
+    ) -> Placed:
+        """Look at doubtful frames by themselves; where nothing is seen, the box stays."""
+        again, told = xywh_px[rows], list(status or [])
+        for place, (row, seen) in enumerate(zip(rows, zip(*self._detect(windows), strict=True), strict=True)):
+            measure = self._measure(*seen)
+            if measure is not None:
+                again[place], told[row] = self.rule.square(measure), BoxStatus.DETECTED.value
+        return again, told
+
+    def _detect(self, windows: Sequence[Window]) -> Found:
+        """Return the detector's keypoints (B, K, 2) in frame pixels, and confidence (B, K)."""
+        height, width = self.frame_hw
+        whole, size = (0.0, 0.0, float(width), float(height)), model_hw(self.detector)
+        own = windows if self.sees_context else [window[len(window) // 2 :][:1] for window in windows]
+        images = [[crop_image(frame, whole, size) for frame in window] for window in own]
+        sizes = np.tile(np.array(self.frame_hw, dtype=float), (len(windows), 1))
+        return self.detector.predict_batch(as_images(self.detector, images), sizes)
+
+    def _measure(self, keypoints_px: np.ndarray, confidence: np.ndarray) -> np.ndarray | None:
+        used = self.rule.usable(keypoints_px, confidence)
+        return self.rule.measure(keypoints_px[used]) if len(used) else None

@@ -1,0 +1,163 @@
+"""Predict on a video or a stretch of it, going on from what is kept of it already."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightning_pose.fingerprint import fingerprint
+from lightning_pose.geometry.boxes import warn_of_lost
+from lightning_pose.geometry.film_parts import FilmParts
+from lightning_pose.inference.film import FilmPart, predict_parts
+from lightning_pose.inference.film_boxes import BoxSource
+from lightning_pose.inference.part_store import PartStore
+from lightning_pose.inference.predict import Predictor
+from lightning_pose.io.files import sha256
+from lightning_pose.io.model_dir import WEIGHTS_FILE
+from lightning_pose.io.video import Video, VideoFacts, open_video
+from lightning_pose.types import Boxes, Predictions, Problem, UserError
+
+logger = logging.getLogger(__name__)
+
+LARGEST_CHUNK = 128 << 20  # bytes of frames decoded at a time; about four times as much is held
+
+MakeBoxes = Callable[[Video, FilmParts, range, int], BoxSource]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A video, and how it is predicted on.
+
+    Parameters
+    ----------
+    facts : of the video.
+    pose : the network.
+    make_boxes : gives the boxes for an open video, how it is cut, the parts wanted and the size of a batch.
+    origin : tells what the result depends on, besides the video.
+    frames : a stretch of the video; None = all of it.
+    """
+
+    facts: VideoFacts
+    pose: Predictor
+    make_boxes: MakeBoxes
+    origin: Callable[[], dict[str, Any]]
+    frames: range | None = None
+
+    @property
+    def wanted(self) -> range:
+        """The frames that are asked for."""
+        return range(self.facts.frame_count) if self.frames is None else self.frames
+
+
+def predict_film(film: Film, store: PartStore | None = None) -> tuple[Predictions, Boxes]:
+    """Predict on the frames asked for.
+
+    Parameters
+    ----------
+    film : what and how.
+    store : where finished parts are, and are kept; None = nowhere.
+
+    Returns
+    -------
+    predictions : Predictions
+        In frame pixels; the index counts the video's frames.
+    boxes : Boxes
+    """
+    video = open_video(film.facts, film.pose.settings.dali.library, film.pose.device.type == "cuda")
+    try:
+        found = list(_parts(film, video, store))
+    finally:
+        video.close()
+    return _joined(film, found)
+
+
+def parse_frames(text: str, facts: VideoFacts) -> range:
+    """Return the frames that ``start:stop`` means; either may be missing.
+
+    Raises
+    ------
+    UserError
+        If it is malformed, or beyond the video.
+    """
+    expected = f"start:stop within 0:{facts.frame_count}, the frames of {facts.path}"
+    start, colon, stop = text.partition(":")
+    if not colon or not all(own.isdecimal() or not own for own in (start, stop)):
+        raise UserError(Problem("--frames", expected, text))
+    frames = range(int(start or 0), int(stop or facts.frame_count))
+    if not 0 <= frames.start < frames.stop <= facts.frame_count:
+        raise UserError(Problem("--frames", expected, text))
+    return frames
+
+
+def origin_of_predictor(name: str, predictor: Predictor) -> dict[str, Any]:
+    """Return what the results of a network depend on."""
+    settings = predictor.settings
+    own = (settings.data.image_resize_dims, settings.training.test_batch_size, settings.training.precision)
+    return {
+        f"weights of {name}": sha256(predictor.model_dir / WEIGHTS_FILE),
+        f"settings of {name}": repr((*own, settings.dali.library, settings.model)),
+    }
+
+
+def origin_of_film(film: Film) -> dict[str, Any]:
+    """Return what the parts of a film depend on."""
+    file = film.facts.path.stat()
+    video = [film.facts.path.name, file.st_size, file.st_mtime_ns, film.facts.frame_count]
+    code = fingerprint("lightning_pose.inference.film_run")
+    return {**film.origin(), "the video": video, "the code": code}
+
+
+def store_beside(film: Film, predictions_csv: Path) -> PartStore:
+    """Return where parts are kept until the predictions are whole."""
+    folder = predictions_csv.with_name(f".{predictions_csv.stem}.parts")
+    return PartStore(folder, origin_of_film(film), FilmParts(film.facts.frame_count))
+
+
+def _parts(film: Film, video: Video, store: PartStore | None) -> Iterator[FilmPart]:
+    """Yield the parts that have the frames asked for; those that are not kept are predicted."""
+    parts = FilmParts(film.facts.frame_count)
+    fitting = max(LARGEST_CHUNK // (3 * math.prod(video.frame_hw())), 1)
+    size = min(film.pose.settings.training.test_batch_size, fitting)
+    kept = {number: store.read(number) if store else None for number in parts.touching(film.wanted)}
+    told = [number for number, own in kept.items() if own is not None]
+    if told:
+        logger.info("%s: %d of %d parts are there from before", film.facts.path, len(told), len(kept))
+    for chosen, is_kept in _runs([own is not None for own in kept.values()], min(kept)):
+        if is_kept:
+            yield from (own for number in chosen if (own := kept[number]) is not None)
+            continue
+        boxes = film.make_boxes(video, parts, chosen, size)
+        found = predict_parts(film.pose, boxes, video, parts, chosen, size)
+        for number, part in zip(chosen, found, strict=True):
+            if store is not None and len(kept) > 1:
+                store.write(number, part)
+            logger.info("%s: %d of %d frames", film.facts.path, part.frames.stop, film.wanted.stop)
+            yield part
+
+
+def _runs(values: list[bool], start: int) -> Iterator[tuple[range, bool]]:
+    """Yield stretches of equal values, counted from `start`."""
+    changes = [row for row in range(1, len(values)) if values[row] != values[row - 1]]
+    for first, last in pairwise([0, *changes, len(values)]):
+        yield range(start + first, start + last), values[first]
+
+
+def _joined(film: Film, found: list[FilmPart]) -> tuple[Predictions, Boxes]:
+    first, wanted = found[0].frames.start, film.wanted
+    rows = slice(wanted.start - first, wanted.stop - first)
+    keypoints_px, confidence, xywh_px = (
+        np.concatenate([getattr(part, name) for part in found])[rows]
+        for name in ("keypoints_frame_px", "confidence", "xywh_px")
+    )
+    status = [own for part in found for own in part.status or []][rows] if found[0].status else None
+    index, names = list(wanted), list(film.pose.settings.data.keypoint_names or [])
+    if status is not None:
+        warn_of_lost(index, status)
+    return Predictions(index, names, keypoints_px, confidence), Boxes(index, xywh_px, status)

@@ -1,0 +1,101 @@
+"""Join what several runs found in stretches of one video: predictions, or boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.io.bboxes import COLUMNS, read_bboxes, write_bboxes
+from lightning_pose.io.predictions import read_predictions, write_predictions
+from lightning_pose.io.tables import read_rows
+from lightning_pose.io.video import probe_video
+from lightning_pose.types import Boxes, Predictions, Problem, UserError
+
+
+def merge_files(paths: Sequence[Path], output: Path, video: Path | None = None) -> None:
+    """Join CSVs of stretches, in any order, to one of the whole video.
+
+    Parameters
+    ----------
+    paths : predictions CSVs, or bounding-box CSVs.
+    output : the CSV to write.
+    video : the video, to check that nothing is missing at its end; None = not checked.
+
+    Raises
+    ------
+    UserError
+        If they are no such files, or do not fit together: frames that are missing or there twice.
+    """
+    header = read_rows(paths[0])[:1]
+    if header and {*COLUMNS} <= {name.strip() for name in header[0]}:
+        boxes = [read_bboxes(path) for path in paths]
+        order = _in_order(paths, [own.index for own in boxes], video)
+        write_bboxes(_join_boxes([boxes[place] for place in order]), output)
+    else:
+        predictions = [read_predictions(path) for path in paths]
+        order = _in_order(paths, [own.index for own in predictions], video)
+        _same_keypoints([paths[place] for place in order], [predictions[place] for place in order])
+        write_predictions(_join_predictions([predictions[place] for place in order]), output)
+
+
+def _in_order(paths: Sequence[Path], indices: list[list], video: Path | None) -> list[int]:
+    """Return the order of the files, by the frames that they begin with."""
+    wrong = [path for path, index in zip(paths, indices, strict=True) if not _is_stretch(index)]
+    if wrong:
+        raise UserError([Problem(str(path), "rows of consecutive video frames", "others") for path in wrong])
+    order = sorted(range(len(paths)), key=lambda place: indices[place][0])
+    first = indices[order[0]][0]
+    problems = (
+        [] if first == 0 else [Problem(str(paths[order[0]]), "frame 0 in one of the files", f"{first} first")]
+    )
+    for before, after in pairwise(order):
+        expected, found = indices[before][-1] + 1, indices[after][0]
+        if expected != found:
+            problems.append(
+                Problem(str(paths[after]), f"frame {expected} next, after {paths[before]}", str(found))
+            )
+    if video is not None:
+        last, count = indices[order[-1]][-1], probe_video(video).frame_count
+        if last + 1 != count:
+            problems.append(
+                Problem(str(paths[order[-1]]), f"{count - 1} as last frame, as in {video}", str(last))
+            )
+    if problems:
+        raise UserError(problems)
+    return order
+
+
+def _is_stretch(index: list) -> bool:
+    return bool(index) and isinstance(index[0], int) and index == list(range(index[0], index[0] + len(index)))
+
+
+def _same_keypoints(paths: list[Path], parts: list[Predictions]) -> None:
+    names = parts[0].keypoint_names
+    problems = [
+        Problem(
+            f"{path}, header",
+            f"keypoints {', '.join(names)}, as in {paths[0]}",
+            ", ".join(own.keypoint_names),
+        )
+        for path, own in zip(paths, parts, strict=True)
+        if own.keypoint_names != names
+    ]
+    if problems:
+        raise UserError(problems)
+
+
+def _join_predictions(parts: list[Predictions]) -> Predictions:
+    index = [number for own in parts for number in own.index]
+    keypoints_px = np.concatenate([own.keypoints_px for own in parts])
+    confidence = np.concatenate([own.confidence for own in parts])
+    return Predictions(index, parts[0].keypoint_names, keypoints_px, confidence, scorer=parts[0].scorer)  # type: ignore[arg-type]
+
+
+def _join_boxes(parts: list[Boxes]) -> Boxes:
+    index = [number for own in parts for number in own.index]
+    has_status = all(own.status is not None for own in parts)
+    status = [text for own in parts for text in own.status or []] if has_status else None
+    return Boxes(index, np.concatenate([own.xywh_px for own in parts]), status)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""Stretches of a video that do not fit together are refused."""
+
+import numpy as np
+import pytest
+
+from lightning_pose.cli.main import main
+from lightning_pose.io.predictions import read_predictions, write_predictions
+from lightning_pose.types import Predictions
+from tests.unit.io.films import write_film
+
+
+def write(path, start, stop, names=("a", "b")):
+    rng, shape = np.random.default_rng(start), (stop - start, len(names))
+    keypoints = rng.normal(50, 20, (*shape, 2))
+    write_predictions(Predictions(list(range(start, stop)), list(names), keypoints, rng.random(shape)), path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("stretches", "message"),
+    [
+        ([(0, 4), (5, 9)], "b.csv: expected frame 4 next, after {}/a.csv, found 5"),
+        ([(0, 4), (3, 9)], "b.csv: expected frame 4 next, after {}/a.csv, found 3"),
+        ([(5, 9), (2, 5)], "b.csv: expected frame 0 in one of the files, found 2 first"),
+    ],
+)
+def test_gaps_and_overlaps(tmp_path, capsys, stretches, message) -> None:
+    paths = [write(tmp_path / name, *own) for name, own in zip(("a.csv", "b.csv"), stretches, strict=True)]
+    assert main(["merge", *paths, "--output", str(tmp_path / "all.csv")]) == 2
+    assert message.format(tmp_path) in capsys.readouterr().err
+    assert not (tmp_path / "all.csv").exists()
+
+
+def test_other_keypoints(tmp_path, capsys) -> None:
+    paths = [write(tmp_path / "a.csv", 0, 4), write(tmp_path / "b.csv", 4, 9, ("a", "c"))]
+    assert main(["merge", *paths, "--output", str(tmp_path / "all.csv")]) == 2
+    assert "b.csv, header: expected keypoints a, b" in capsys.readouterr().err
+
+
+def test_labelled_frames_are_no_stretch(tmp_path, capsys) -> None:
+    one = write(tmp_path / "a.csv", 0, 2)
+    other = read_predictions(one)
+    write_predictions(
+        Predictions(["x.png", "y.png"], other.keypoint_names, other.keypoints_px, other.confidence),
+        tmp_path / "b.csv",
+    )
+    assert main(["merge", one, str(tmp_path / "b.csv"), "--output", str(tmp_path / "all.csv")]) == 2
+    assert "b.csv: expected rows of consecutive video frames" in capsys.readouterr().err
+
+
+def test_the_end_of_the_video(tmp_path, capsys) -> None:
+    film, output = write_film(tmp_path / "film.mp4", 8), tmp_path / "all.csv"
+    paths = [write(tmp_path / "a.csv", 0, 4), write(tmp_path / "b.csv", 4, 7)]
+    arguments = ["--video", str(film), "--output", str(output)]
+    assert main(["merge", *paths, *arguments]) == 2
+    assert "b.csv: expected 7 as last frame" in capsys.readouterr().err
+    assert main(["merge", *paths, write(tmp_path / "c.csv", 7, 8), *arguments]) == 0
+    assert read_predictions(output).index == list(range(8))
+
+
+@pytest.mark.parametrize("content", ["", "nonsense\n", ",x,y\n0,1,2\n"])
+def test_files_that_are_neither(tmp_path, capsys, content) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    assert main(["merge", str(tmp_path / "a.csv"), "--output", str(tmp_path / "all.csv")]) == 2
+    assert "a.csv" in capsys.readouterr().err
