@@ -77,6 +77,17 @@ class CropZoomModel:
         detector, pose = (Predictor(path, overrides) for path in (cropzoom.detector_dir, cropzoom.pose_dir))
         return cls(detector, pose, cropzoom)
 
+    @classmethod
+    def train(cls, config: Path, folder: Path, overrides: Sequence[str] = ()) -> CropZoomModel:
+        """Train detector and pose model of a config file, join them, and load the model.
+
+        See `lightning_pose.training.cropzoom.train_cropzoom`: what is there and up to date stays.
+        """
+        from lightning_pose.training.cropzoom import train_cropzoom
+
+        train_cropzoom(config, Path(folder), overrides)
+        return cls.from_dir(folder)
+
     @property
     def keypoint_names(self) -> list[str]:
         """Names of the keypoints, in order."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from lightning_pose.config import load_config
 from lightning_pose.inference.film_run import predict_film
 from lightning_pose.inference.pictures import Found, check_frame, predict_whole
 from lightning_pose.inference.predict import Predictor
@@ -25,6 +26,10 @@ class PoseModel(Protocol):
     @classmethod
     def from_dir(cls, folder: Path, overrides: Sequence[str] = ()) -> PoseModel:
         """Load the model of a folder; `overrides` go over the settings of its trainings."""
+
+    @classmethod
+    def train(cls, config: Path, folder: Path, overrides: Sequence[str] = ()) -> PoseModel:
+        """Train the model of a config file into a folder, and load it."""
 
     @property
     def keypoint_names(self) -> list[str]:
@@ -55,6 +60,26 @@ class Model:
     def from_dir(cls, folder: Path, overrides: Sequence[str] = ()) -> Model:
         """Load the model of a folder; `overrides` go over the settings of its training."""
         return cls(Predictor(Path(folder), overrides))
+
+    @classmethod
+    def train(cls, config: Path, folder: Path, overrides: Sequence[str] = ()) -> Model:
+        """Train on the whole frames of a config file, predict on its labels CSVs, and load the model.
+
+        Parameters
+        ----------
+        config : the config file; ``workflow.detector`` goes over its other settings.
+        folder : the model's.
+        overrides : ``key=value`` over the settings.
+
+        Raises
+        ------
+        UserError
+            Everything wrong with settings and data, before anything is trained.
+        """
+        from lightning_pose.training.run import train
+
+        train(load_config(config, overrides, "detector"), str(config), Path(folder))
+        return cls.from_dir(folder)
 
     @property
     def keypoint_names(self) -> list[str]:

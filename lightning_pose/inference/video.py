@@ -108,8 +108,10 @@ def predict_videos(
             logger.info("wrote %s", destination)
             if detector_mode:
                 width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
-                placed = place_video_boxes(predictions, (height, width), predictor.settings.workflow)
-                write_bboxes(placed, destination.with_name("bbox.csv"))
+                boxes_csv = destination.with_name("bbox.csv")
+                write_bboxes(
+                    place_video_boxes(predictions, (height, width), predictor.settings.workflow), boxes_csv
+                )
 
 
 def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | None = None) -> list[Stretch]:
@@ -176,15 +178,3 @@ def place_video_boxes(
     return track_boxes(
         predictions.keypoints_px, predictions.confidence, lambda: frame_hw, rule, workflow.boxes
     )
-
-
-def boxes_for_videos(detector_dir: Path, videos: Sequence[Path]) -> Path:
-    """Place boxes in unlabelled videos with a detector.
-
-    Returns
-    -------
-    Path
-        The folder for ``data.bbox_dir``.
-    """
-    predict_videos(detector_dir, videos, detector_mode=True)
-    return detector_dir / "video_preds"

@@ -21,7 +21,7 @@ from lightning_pose.data.augmentation import Augmentation, parse_augmentation, w
 from lightning_pose.data.dataset import select_rows, with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.data.unlabeled import UnlabeledSequences
-from lightning_pose.io.files import write_atomic
+from lightning_pose.io.files import read_json, write_atomic, write_json
 from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
@@ -40,11 +40,12 @@ from lightning_pose.types import Labels, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
 
+ORIGIN_FILE = "origin.json"  # what a finished training depended on
 TRAINER_PRECISION = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed", Precision.fp16: "16-mixed"}
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
-def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
+def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bool = False) -> None:
     """Train and write ``config.yaml``, ``splits.json``, ``tb_logs/`` and, last, ``model.safetensors``.
 
     An interrupted training of the same settings, labels and images goes on where it stopped.
@@ -54,6 +55,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     settings : everything; the data folder is ``settings.data.data_dir``.
     labels : all labelled images, to be split here; keypoints in image pixels.
     output_dir : the model folder.
+    keeps_finished : leave a finished training of the same settings, labels, images and code as it is.
 
     Raises
     ------
@@ -65,6 +67,11 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     settings = replace(settings, data=replace(settings.data, keypoint_names=names, num_keypoints=len(names)))
     training = settings.training
     labels = with_visibility(labels, training.uniform_heatmaps_for_nan_keypoints)
+    origin = origin_of(settings, labels, Path(settings.data.data_dir))
+    is_finished = (output_dir / WEIGHTS_FILE).is_file() and read_json(output_dir / ORIGIN_FILE) == origin
+    if keeps_finished and is_finished:
+        logger.info("%s is trained already, by the same settings, labels, images and code", output_dir)
+        return
     set_threads()
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
     device, processes = pick_device(), count_processes(training)
@@ -80,7 +87,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     every = training.ckpt_every_n_epochs
     checkpoints = Checkpoints(
         output_dir / CHECKPOINTS,
-        origin_of(settings, labels, Path(settings.data.data_dir)),
+        origin,
         validation,
         training.checkpoint_every_s,
         None if every is None else every * plan.steps_per_epoch,
@@ -110,6 +117,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path) -> None:
     ]
     with _explained_memory_errors(settings):
         _trainer(training, plan, module.start, precision, device, processes, callbacks).fit(module, data)
+    write_json(origin, output_dir / ORIGIN_FILE)
 
 
 def _on_video(
@@ -150,7 +158,8 @@ def make_plan(training: TrainingSettings, images: int, processes: int) -> Plan:
 
 def _prepare_folder(output_dir: Path, settings: Settings, is_new: bool) -> None:
     output_dir.mkdir(parents=True, exist_ok=True)
-    (output_dir / WEIGHTS_FILE).unlink(missing_ok=True)
+    for name in (WEIGHTS_FILE, ORIGIN_FILE):
+        (output_dir / name).unlink(missing_ok=True)
     if is_new:  # curves and weights of another training
         shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)
         shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)

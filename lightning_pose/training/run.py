@@ -11,7 +11,7 @@ from lightning_pose.data.check import check_dataset
 from lightning_pose.data.check_settings import check_training_settings
 from lightning_pose.data.frame_labels import labels_path
 from lightning_pose.inference.run import crops_for, predict
-from lightning_pose.inference.video import boxes_for_videos
+from lightning_pose.inference.video_boxes import boxes_for_videos
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import find_videos
@@ -27,6 +27,7 @@ def train(
     output_dir: Path,
     detector_dir: Path | None = None,
     predicts: bool = True,
+    keeps_finished: bool = False,
 ) -> None:
     """Train a model and leave its folder.
 
@@ -37,6 +38,7 @@ def train(
     output_dir : the model folder.
     detector_dir : a trained detector: train on its crops, made here where missing or stale.
     predicts : end with predictions on the config's own CSV and its ``_new`` sibling.
+    keeps_finished : leave a finished training of the same settings, labels, images and code as it is.
 
     Raises
     ------
@@ -67,13 +69,17 @@ def train(
         csv_files = cropped
     from lightning_pose.training.fit import fit
 
-    fit(settings, read_labels(csv_files[0]), output_dir)
+    fit(settings, read_labels(csv_files[0]), output_dir, keeps_finished)
     if predicts:
         predict(output_dir, csv_files)
-        copied = output_dir / "image_preds" / csv_files[0].name
-        for file in copied.glob("predictions*.csv"):
-            with write_atomic(output_dir / file.name) as temporary:
-                shutil.copyfile(file, temporary)
+        copy_predictions(csv_files[0], output_dir)
+
+
+def copy_predictions(labels_csv: Path, model_dir: Path) -> None:
+    """Copy a CSV's predictions and their errors into the model folder's root, where older scripts look."""
+    for file in (model_dir / "image_preds" / labels_csv.name).glob("predictions*.csv"):
+        with write_atomic(model_dir / file.name) as temporary:
+            shutil.copyfile(file, temporary)
 
 
 def with_sibling(labels_csv: Path) -> list[Path]:

@@ -45,8 +45,9 @@ VIDEO_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
     for module in ("inference.video", "io.predictions")
 ]
+TRAININGS = ("lightning_pose.training.run", "lightning_pose.training.cropzoom")
 CROPZOOM_CODE = [
-    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE, *TRAININGS)
     for module in ("inference.cropzoom", "io.predictions", "io.bboxes")
 ]
 CSV = r"[^/]+\.csv"

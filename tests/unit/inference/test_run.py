@@ -70,7 +70,7 @@ def test_the_model_folder_has_a_copy_of_the_first_predictions(trained) -> None:
 def test_predictions_can_be_left_out(trained, tmp_path) -> None:
     options = ("--skip_predict", "--overrides", "training.max_steps=1")
     assert trained.run("train", trained.config, "--output_dir", tmp_path / "model", *options) == 0
-    files = {"config.yaml", "splits.json", "model.safetensors", "tb_logs", "train_status.json"}
+    files = {"config.yaml", "splits.json", "model.safetensors", "origin.json", "tb_logs", "train_status.json"}
     assert names_in(tmp_path / "model") == files
     assert load_config(tmp_path / "model" / "config.yaml").training.max_steps == 1
 

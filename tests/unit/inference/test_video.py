@@ -1,6 +1,7 @@
 """Predictions on a video: row i is frame i, in frame pixels, for whole frames and for crops."""
 
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from lightning_pose.data.cut import crop_image
 from lightning_pose.inference.film_run import predict_film
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import film_of
+from lightning_pose.inference.video_boxes import boxes_for_videos
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions
 from lightning_pose.io.video import open_video, probe_video
@@ -152,7 +154,18 @@ def test_a_training_on_crops_gets_boxes_of_its_videos(trained, film, detector, t
     assert trained.run("train", trained.config, *arguments, "--overrides", *settings) == 0
     data = load_config(tmp_path / "pose" / "config.yaml").data
     assert data.video_dir == [str(film[0])]
-    assert read_bboxes(f"{data.bbox_dir}/film.mp4/bbox.csv").index == list(range(COUNT))
+    boxes_csv = Path(data.bbox_dir) / "film.mp4" / "bbox.csv"
+    assert read_bboxes(boxes_csv).index == list(range(COUNT))
+    unchanged = boxes_csv.stat().st_mtime_ns
+    assert boxes_for_videos(detector, [film[0]]) == Path(data.bbox_dir)
+    assert boxes_csv.stat().st_mtime_ns == unchanged  # up to date
+    shutil.copy(trained.pose / "model.safetensors", detector)
+    boxes_for_videos(detector, [film[0]])
+    assert boxes_csv.stat().st_mtime_ns > unchanged  # other weights
+    boxes_csv.write_text(boxes_csv.read_text().replace("detected", "by hand"))
+    shutil.copy(trained.detector / "model.safetensors", detector)
+    boxes_for_videos(detector, [film[0]])
+    assert "by hand" in boxes_csv.read_text()  # not ours to overwrite
 
 
 def test_a_training_on_crops_of_its_own_needs_boxes(trained, film, tmp_path, capsys) -> None:

@@ -1,0 +1,58 @@
+"""Boxes of the unlabelled videos that a training on crops learns from, made if missing or stale."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning_pose.fingerprint import fingerprint
+from lightning_pose.inference.video import predict_videos
+from lightning_pose.io.files import read_json, sha256, write_json
+from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
+
+logger = logging.getLogger(__name__)
+
+
+def boxes_for_videos(detector_dir: Path, videos: Sequence[Path]) -> Path:
+    """Place boxes in unlabelled videos with a detector; those that are up to date stay.
+
+    Boxes that were not placed here, but by hand or another command, stay too.
+
+    Returns
+    -------
+    Path
+        The folder for ``data.bbox_dir``.
+    """
+    folder = detector_dir / "video_preds"
+    stale = [video for video in videos if not _is_kept(detector_dir, video, folder / video.name / "bbox.csv")]
+    if stale:
+        predict_videos(detector_dir, stale, detector_mode=True)
+    for video in stale:
+        boxes_csv = folder / video.name / "bbox.csv"
+        stamp = {"origin": _origin(detector_dir, video), "sha256": sha256(boxes_csv)}
+        write_json(stamp, boxes_csv.with_suffix(".json"))
+    return folder
+
+
+def _is_kept(detector_dir: Path, video: Path, boxes_csv: Path) -> bool:
+    if not boxes_csv.is_file():
+        return False
+    stamp = read_json(boxes_csv.with_suffix(".json")) or {}
+    if stamp.get("sha256") != sha256(boxes_csv):
+        logger.info("keeping the boxes of %s, which were placed by hand or another command", boxes_csv)
+        return True
+    return bool(stamp["origin"] == _origin(detector_dir, video))
+
+
+def _origin(detector_dir: Path, video: Path) -> dict[str, Any]:
+    """Return what the boxes depend on."""
+    workflow = read_model_settings(detector_dir).workflow
+    file = video.stat()
+    return {
+        "weights": sha256(detector_dir / WEIGHTS_FILE),
+        "video": [file.st_size, file.st_mtime_ns],
+        "boxes": repr((workflow.boxes, workflow.crop_ratios[0], workflow.anchor_keypoints)),
+        "code": fingerprint("lightning_pose.inference.video"),
+    }
