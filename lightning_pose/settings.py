@@ -356,6 +356,7 @@ class WorkflowSettings:
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
     videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir
+    shard_frames: int | None = None  # frames of a video that one job predicts on; null = all
     plots: PlotSettings = field(default_factory=PlotSettings)
 
 

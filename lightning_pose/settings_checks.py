@@ -36,6 +36,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses_to_use(settings),
         *_losses(settings),
         *_workflow(settings),
+        *_shards(settings.workflow.shard_frames),
         *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
     )
     return [Problem(f"{where}: {key}", expected, value) for key, expected, value in found]
@@ -225,6 +226,11 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for name in workflow.anchor_keypoints:
         if names is not None and name not in names:
             yield "workflow.anchor_keypoints", f"names of keypoint_names ({', '.join(names)})", name
+
+
+def _shards(frames: int | None) -> Iterator[tuple[str, str, str]]:
+    if frames is not None and frames < 1:
+        yield "workflow.shard_frames", "at least 1, or null", str(frames)
 
 
 def box_problems(boxes: BoxSettings) -> Iterator[tuple[str, str, str]]:

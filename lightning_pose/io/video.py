@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.settings import VideoLibrary
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +89,25 @@ def probe_video(path: Path, allow_truncated: bool = False) -> VideoFacts:
         found = f"{facts.frame_count} whole ones: truncated or damaged (--allow_truncated predicts these)"
         raise UserError(Problem(f"{path} ({facts.codec})", expected, found))
     return facts
+
+
+def stated_frames(path: Path) -> int:
+    """Return how many frames the header of a video states, fast and perhaps wrong; 0 = it states none.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or no video.
+    """
+    import av
+
+    if not Path(path).is_file():
+        raise UserError(Problem(str(path), "a video", "no such file"))
+    try:
+        with av.open(str(path)) as container:
+            return container.streams.video[0].frames
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        raise UserError(Problem(str(path), "a video", f"unreadable ({first_line(error)})")) from None
 
 
 def _facts(path: Path, container: Any) -> VideoFacts:

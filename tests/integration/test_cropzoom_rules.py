@@ -58,6 +58,14 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert read_bboxes((squares / TARGET).with_name("bbox.csv")).index == list(range(FRAMES))
     assert "Nothing to be done" in would_run(squares, TARGET)
     config = squares / "config" / "squares.yaml"
+    whole, text = (squares / TARGET).read_bytes(), config.read_text()
+    config.write_text(text.replace("shard_frames: null", "shard_frames: 5"))
+    done = snakemake(squares, TARGET)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert (done.stdout + done.stderr).count("rule predict_cropzoom_shard:") == 3
+    assert (squares / TARGET).read_bytes() == whole
+    assert {path.name for path in (squares / TARGET).parent.iterdir()} == {"predictions.csv", "bbox.csv"}
+    config.write_text(text)
     config.write_text(config.read_text().replace("window: 9", "window: 5"))
     again = would_run(squares, TARGET)
     assert "rule create_cropzoom:" in again and "rule predict_cropzoom_video:" in again

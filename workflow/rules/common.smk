@@ -1,6 +1,7 @@
 # What several rules need: configs, names, input functions, shares of the machine.
 import hashlib
 import math
+import re
 import sys
 from dataclasses import asdict, replace
 from functools import cache
@@ -13,7 +14,7 @@ from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.video import SUFFIXES, find_videos
+from lightning_pose.io.video import SUFFIXES, find_videos, probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource
 from lightning_pose.types import UserError

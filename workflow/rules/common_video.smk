@@ -80,6 +80,38 @@ def named_video(wildcards):
         raise WorkflowError(str(error))
 
 
+SHARDED = {
+    name for name in DATASETS if settings(name).workflow.shard_frames is not None
+}
+
+
+def one_of(names):
+    """A pattern for some names; one that nothing matches if there are none."""
+    return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
+
+
+@cache
+def frames_of(video):
+    """How many frames a video has, as its header says, or by counting them."""
+    try:
+        return stated_frames(Path(video)) or probe_video(Path(video)).frame_count
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def shards(wildcards, name):
+    """The files that jobs write of stretches of a video; the last one is open, since headers may be wrong."""
+    frames = frames_of(named_video(wildcards))
+    length = settings(wildcards.dataset).workflow.shard_frames
+    starts = range(0, frames, length)
+    stops = [str(start + length) for start in starts[:-1]] + [""]
+    folder = f"results/{wildcards.dataset}/cropzoom_{wildcards.seed}_{wildcards.ratio}"
+    return [
+        f"{folder}/video_preds/{wildcards.video}/{name}_{start}-{stop}.csv"
+        for start, stop in zip(starts, stops)
+    ]
+
+
 def video_targets(wildcards):
     """Predictions on all videos that the configs name."""
     return [

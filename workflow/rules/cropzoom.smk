@@ -45,7 +45,6 @@ rule create_cropzoom:
 
 
 rule predict_cropzoom_video:
-    """Predict on all frames of a video: detector, boxes and pose model in one pass."""
     input:
         cropzoom="results/{dataset}/cropzoom_{seed}_{ratio}/cropzoom.json",
         detector="results/{dataset}/single_{seed}/model.safetensors",
@@ -60,6 +59,9 @@ rule predict_cropzoom_video:
         "results/{dataset}/logs/predict_cropzoom_video.{seed}_{ratio}.{video}.log",
     benchmark:
         "results/{dataset}/benchmarks/predict_cropzoom_video.{seed}_{ratio}.{video}.tsv"
+    """Predict on all frames of a video: detector, boxes and pose model in one pass."""
+    wildcard_constraints:
+        dataset=one_of(set(DATASETS) - SHARDED),
     conda:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
