@@ -45,6 +45,7 @@ rule create_cropzoom:
 
 
 rule predict_cropzoom_video:
+    """Predict on all frames of a video: detector, boxes and pose model in one pass."""
     input:
         cropzoom="results/{dataset}/cropzoom_{seed}_{ratio}/cropzoom.json",
         detector="results/{dataset}/single_{seed}/model.safetensors",
@@ -59,7 +60,6 @@ rule predict_cropzoom_video:
         "results/{dataset}/logs/predict_cropzoom_video.{seed}_{ratio}.{video}.log",
     benchmark:
         "results/{dataset}/benchmarks/predict_cropzoom_video.{seed}_{ratio}.{video}.tsv"
-    """Predict on all frames of a video: detector, boxes and pose model in one pass."""
     wildcard_constraints:
         dataset=one_of(set(DATASETS) - SHARDED),
     conda:
