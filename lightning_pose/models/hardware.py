@@ -41,12 +41,18 @@ def resolve_precision(setting: Precision, device: torch.device) -> Precision:
         raise UserError(Problem("training.precision", expected, setting.value))
     if setting is not Precision.auto:
         return setting
+    return Precision.bf16 if has_bf16(device) else Precision.fp32
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Say whether a device has units for bfloat16."""
     if device.type == "cuda":
-        return Precision.bf16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.fp32
-    return Precision.bf16 if _cpu_has_bf16() else Precision.fp32
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return cpu_has_bf16()
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
+    """Say whether the CPU has units for bfloat16."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 
