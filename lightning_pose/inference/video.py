@@ -29,8 +29,9 @@ from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.predictions import write_predictions
-from lightning_pose.io.video import Video, VideoFacts, probe_video, uneven_frames
-from lightning_pose.io.video_damage import WholePart, find_whole_part, write_whole_part
+from lightning_pose.io.video import Video
+from lightning_pose.io.video_damage import WholePart, check_videos, write_whole_part
+from lightning_pose.io.video_facts import VideoFacts, uneven_frames
 from lightning_pose.settings import WorkflowSettings
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
@@ -120,12 +121,13 @@ def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | 
     With `allow_truncated`, the facts are those of the frames that are there; how many there should be is told
     too.
     """
-    wholes = [find_whole_part(path) if allow_truncated else None for path in videos]
-    pairs = zip(videos, wholes, strict=True)
-    found = [probe_video(path) if whole is None else whole.facts for path, whole in pairs]
     return [
-        Stretch(facts, whole, None if frames is None else parse_frames(frames, facts))
-        for facts, whole in zip(found, wholes, strict=True)
+        Stretch(
+            whole.facts,
+            whole if allow_truncated else None,
+            None if frames is None else parse_frames(frames, whole.facts),
+        )
+        for whole in check_videos(videos, allow_truncated)
     ]
 
 
