@@ -61,7 +61,7 @@ def predict_videos(
     model_dir: Path,
     videos: Sequence[Path],
     output: Path | None = None,
-    bbox_csv: Path | None = None,
+    bbox_csvs: Sequence[Path] = (),
     detector_mode: bool = False,
     overrides: Sequence[str] = (),
     allow_truncated: bool = False,
@@ -76,7 +76,7 @@ def predict_videos(
     model_dir : the trained model's folder.
     videos : the files.
     output : where the predictions go; None = ``MODEL_DIR/video_preds/<video file name>/predictions.csv``.
-    bbox_csv : for a pose model, the box of each frame; None = the model looks at whole frames.
+    bbox_csvs : for a pose model, the boxes of each video's frames; none = the model looks at whole frames.
     detector_mode : write boxes too, to ``bbox.csv`` beside the predictions.
     overrides : ``key=value`` over the settings of the training.
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
@@ -87,14 +87,14 @@ def predict_videos(
     UserError
         If a video is missing or damaged, or the boxes are not those of the video, before anything is written.
     """
-    for name, given in (("--bbox", bbox_csv), ("--frames", frames)):
-        if detector_mode and given is not None:
+    for name, given in (("--bbox", bbox_csvs), ("--frames", frames)):
+        if detector_mode and given:
             expected = "none with --detector_mode, whose boxes are of whole videos"
             raise UserError(Problem(name, expected, "one"))
     stretches = find_stretches(videos, allow_truncated, frames)
-    boxes = [None if bbox_csv is None else read_video_boxes(bbox_csv, own.facts) for own in stretches]
+    boxes = read_given_boxes(stretches, bbox_csvs)
     is_of_crops = crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
-    crops = [_crops_shown(own.facts.path, is_of_crops, bbox_csv) for own in stretches]
+    crops = [_crops_shown(own.facts.path, is_of_crops, bool(bbox_csvs)) for own in stretches]
     predictor = Predictor(model_dir, overrides)
     for stretch, xywh_px, shown in zip(stretches, boxes, crops, strict=True):
         folder = model_dir / "video_preds" / stretch.facts.path.name
@@ -115,14 +115,14 @@ def predict_videos(
                 )
 
 
-def _crops_shown(video: Path, is_of_crops: bool, bbox_csv: Path | None) -> VideoCrops | None:
+def _crops_shown(video: Path, is_of_crops: bool, has_boxes: bool) -> VideoCrops | None:
     """Return what a video of crops shows; None for one of frames, which a model of crops needs boxes for."""
     crops = read_video_crops(video)
-    if crops is not None and bbox_csv is not None:
-        expected = f"none for {video}, whose frames are crops already"
-        raise UserError(Problem("--bbox", expected, str(bbox_csv)))
-    if crops is None and bbox_csv is None and is_of_crops:
-        expected = "the box of each frame, since the model was trained on crops, or a video of `litpose crop`"
+    if crops is not None and has_boxes:
+        raise UserError(Problem("--bbox", f"none for {video}, whose frames are crops already", "boxes"))
+    if crops is None and is_of_crops and not has_boxes:
+        trained = "since the model was trained on crops"
+        expected = f"the box of each frame, {trained} (or --bbox_dir, or a video of `litpose crop`)"
         raise UserError(Problem("--bbox", expected, "none"))
     return crops
 
@@ -140,6 +140,28 @@ def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | 
         Stretch(facts, whole, None if frames is None else parse_frames(frames, facts))
         for facts, whole in zip(found, wholes, strict=True)
     ]
+
+
+def read_given_boxes(stretches: Sequence[Stretch], bbox_csvs: Sequence[Path]) -> list[np.ndarray | None]:
+    """Return the boxes of each video's frames, (N, 4), None where none are given.
+
+    Raises
+    ------
+    UserError
+        The first problem of every file.
+    """
+    if not bbox_csvs:
+        return [None] * len(stretches)
+    boxes: list[np.ndarray | None] = []
+    problems = []
+    for csv, stretch in zip(bbox_csvs, stretches, strict=True):
+        try:
+            boxes.append(read_video_boxes(csv, stretch.facts))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return boxes
 
 
 @contextmanager
