@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.data.clips import read_video_boxes
-from lightning_pose.data.crops import LARGEST_BOX
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, next_generation
@@ -54,7 +53,7 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
     facts = probe_video(video)
     xywh_px = read_video_boxes(bbox_csv, facts)
     source = open_video(facts, VideoLibrary.opencv)
-    _check_sizes(xywh_px, source.frame_hw(), bbox_csv)
+    _warn_of_empty(xywh_px, source.frame_hw())
     output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
     generation = next_generation(manifest)
     try:
@@ -82,16 +81,8 @@ def _crop_frames(source: Video, xywh_px: np.ndarray, writer: VideoWriter) -> Non
             number += 1
 
 
-def _check_sizes(xywh_px: np.ndarray, frame_hw: tuple[int, int], bbox_csv: Path) -> None:
-    """Refuse boxes whose padding would fill the memory; say how many show nothing of their frame."""
-    largest = LARGEST_BOX * max(frame_hw)
-    problems = [
-        Problem(f"{bbox_csv}, row {row + 2}", f"at most {largest} px a side", f"{w:g} x {h:g} px")
-        for row, (w, h) in enumerate(xywh_px[:, 2:])
-        if max(w, h) > largest
-    ]
-    if problems:
-        raise UserError(problems[:1])
+def _warn_of_empty(xywh_px: np.ndarray, frame_hw: tuple[int, int]) -> None:
+    """Say how many boxes show nothing of their frame."""
     empty = [number for number, box in enumerate(xywh_px) if misses(frame_hw, _box(box))]
     if empty:
         logger.warning(
