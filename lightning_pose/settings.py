@@ -306,6 +306,13 @@ class CallbackSettings:
 
 
 @dataclass
+class EvalSettings:
+    """How predictions are drawn into videos."""
+
+    confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn into videos
+
+
+@dataclass
 class WorkflowData:
     """How the workflow makes the data folder."""
 
@@ -370,4 +377,5 @@ class Settings:
     dali: VideoSettings = field(default_factory=VideoSettings)
     losses: LossSettings = field(default_factory=LossSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    eval: EvalSettings = field(default_factory=EvalSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)

@@ -37,6 +37,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses(settings),
         *_workflow(settings),
         *_shards(settings.workflow.shard_frames),
+        *_eval(settings.eval.confidence_thresh_for_vid),
         *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
     )
     return [Problem(f"{where}: {key}", expected, value) for key, expected, value in found]
@@ -231,6 +232,11 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def _shards(frames: int | None) -> Iterator[tuple[str, str, str]]:
     if frames is not None and frames < 1:
         yield "workflow.shard_frames", "at least 1, or null", str(frames)
+
+
+def _eval(threshold: float) -> Iterator[tuple[str, str, str]]:
+    if not 0 <= threshold <= 1:
+        yield "eval.confidence_thresh_for_vid", "a number from 0 to 1", str(threshold)
 
 
 def box_problems(boxes: BoxSettings) -> Iterator[tuple[str, str, str]]:
