@@ -111,7 +111,7 @@ class DataSettings:
     skeleton: list[Any] = field(default_factory=list)  # pairs of keypoint names, for drawing
     downsample_factor: int = 2  # a heatmap cell is 2**downsample_factor pixels of the network's input
     video_dir: Any = None  # unlabelled videos: a folder or a list of files, here or in data_dir
-    bbox_dir: str | None = None  # folder with <video>/bbox.csv: crops of the videos train, not whole frames
+    bbox_dir: str | None = None  # folder with <video>/bbox.csv or <video stem>_bbox.csv: their crops train
     mirrored_column_matches: list[Any] | None = None  # pca_multiview: keypoint numbers of each view
     columns_for_singleview_pca: list[int] | None = None  # pca_singleview: keypoint numbers; null = all
 
