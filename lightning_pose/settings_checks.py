@@ -74,9 +74,11 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
         value = getattr(training, key)
         if value is not None and value < 1:
             yield f"training.{key}", "at least 1, or null", str(value)
-    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "num_workers", "unfreezing_epoch", "num_gpus"):
+    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "unfreezing_epoch", "num_gpus"):
         if getattr(training, key) < 0:
             yield f"training.{key}", "at least 0", str(getattr(training, key))
+    if training.num_workers is not None and training.num_workers < 0:
+        yield "training.num_workers", "at least 0, or null", str(training.num_workers)
     for key in ("weight_decay", "backbone_factor"):
         if getattr(training.optimizer_params, key) < 0:
             yield (
