@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.settings import VideoLibrary
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def probe_video(path: Path, allow_truncated: bool = False) -> VideoFacts:
     import av
 
     path = Path(path)
+    note_read(path)
     if not path.is_file():
         raise UserError(Problem(str(path), "a video", "a folder" if path.is_dir() else "no such file"))
     if path.stat().st_size == 0:
