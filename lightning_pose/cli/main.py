@@ -27,6 +27,7 @@ COMMANDS = {
     "merge": "join what was found in stretches of a video",
     "create_cropzoom": "join a detector and a pose model to one model",
     "score": "compute pixel errors of predictions against labels",
+    "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
     "index_images": "write checksums of a data set's images",
 }

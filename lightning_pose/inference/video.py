@@ -25,10 +25,10 @@ from lightning_pose.inference.film_run import (
     store_beside,
 )
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
-from lightning_pose.io.predictions import write_predictions
 from lightning_pose.io.video import Video, VideoFacts, probe_video, uneven_frames
 from lightning_pose.io.video_damage import WholePart, find_whole_part, write_whole_part
 from lightning_pose.settings import WorkflowSettings
@@ -66,8 +66,11 @@ def predict_videos(
     overrides: Sequence[str] = (),
     allow_truncated: bool = False,
     frames: str | None = None,
+    writes: VideoOutput = KEYPOINTS_ONLY,
 ) -> None:
     """Predict on each video with the model of a folder; row i is frame i, in frame pixels.
+
+    Metrics lie beside the predictions on whole videos, unless `output` says where these go.
 
     Parameters
     ----------
@@ -79,6 +82,7 @@ def predict_videos(
     overrides : ``key=value`` over the settings of the training.
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
     frames : ``start:stop`` of each video; None = all.
+    writes : what is written besides keypoints and confidence.
 
     Raises
     ------
@@ -89,6 +93,7 @@ def predict_videos(
         if detector_mode and given:
             expected = "none with --detector_mode, whose boxes are of whole videos"
             raise UserError(Problem(name, expected, "one"))
+    writes.check()
     stretches = find_stretches(videos, allow_truncated, frames)
     boxes = read_given_boxes(stretches, bbox_csvs)
     if not bbox_csvs and crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None:
@@ -105,8 +110,10 @@ def predict_videos(
         destination = output or folder / stretch.name("predictions")
         film = film_of(predictor, stretch.facts, xywh_px, stretch.frames)
         with predicted(film, stretch, destination) as (predictions, looked_at):
-            write_predictions(predictions, destination)
-            logger.info("wrote %s", destination)
+            measured = output is None and stretch.frames is None
+            write_video_predictions(
+                predictions, looked_at, destination, writes, model_dir if measured else None
+            )
             if detector_mode:
                 width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
                 boxes_csv = destination.with_name("bbox.csv")
