@@ -6,8 +6,9 @@ in frame pixels. With --detector_mode, the boxes (bbox.csv), the crops and their
 
 For a video, writes MODEL_DIR/video_preds/<video file name>/predictions.csv: row i is frame i, in frame
 pixels. A pose model needs the box of each frame (--bbox, --bbox_dir), which a detector writes beside its
-predictions with --detector_mode, or another tool places. A cropzoom model takes such boxes too. Beside the
-predictions on a whole video lie its metrics: see `litpose video_metrics`.
+predictions with --detector_mode, or another tool places. A cropzoom model takes such boxes too. A video that
+`litpose crop` made needs no boxes, and gets remapped_predictions.csv in frame pixels besides. Beside the
+predictions on a whole video, in frame pixels, lie its metrics: see `litpose video_metrics`.
 
 A cropzoom model (`litpose create_cropzoom`) needs none: it finds the animal itself. Its folder gets
 image_preds/<csv>/ and video_preds/<video file name>/ with predictions.csv in frame pixels and bbox.csv.
@@ -19,7 +20,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_pose.cli.options import add_look_option, add_overrides, box_settings
+from lightning_pose.cli.options import add_look_option, add_overrides, box_settings, is_video
 
 if TYPE_CHECKING:
     from lightning_pose.inference.video_output import VideoOutput
@@ -72,14 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Predict."""
     from lightning_pose.io.cropzoom_dir import is_cropzoom_dir
-    from lightning_pose.io.video import SUFFIXES
     from lightning_pose.types import Problem, UserError
 
     if args.output and len(args.input_path) > 1:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
     if args.output and args.detector_mode:
         raise UserError(Problem("--output", "none with --detector_mode, which writes several files", "both"))
-    videos = [path for path in args.input_path if path.suffix.lower() in SUFFIXES]
+    videos = [path for path in args.input_path if is_video(path)]
     csv_files = [path for path in args.input_path if path not in videos]
     if is_cropzoom_dir(args.model_dir):
         _run_cropzoom(args, csv_files, videos)

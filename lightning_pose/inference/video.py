@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,17 +19,18 @@ from lightning_pose.inference.film_boxes import GivenBoxes
 from lightning_pose.inference.film_run import (
     Film,
     origin_of_predictor,
-    parse_frames,
     predict_film,
     store_beside,
 )
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.inference.remap import VideoCrops, read_video_crops
 from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
-from lightning_pose.io.bboxes import write_bboxes
+from lightning_pose.io.bboxes import boxes_digest, write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.video import Video, VideoFacts, probe_video, uneven_frames
 from lightning_pose.io.video_damage import WholePart, find_whole_part, write_whole_part
+from lightning_pose.io.video_stretch import parse_frames
 from lightning_pose.settings import WorkflowSettings
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
@@ -68,7 +68,9 @@ def predict_videos(
     frames: str | None = None,
     writes: VideoOutput = KEYPOINTS_ONLY,
 ) -> None:
-    """Predict on each video with the model of a folder; row i is frame i, in frame pixels.
+    """Predict on each video with the model of a folder; row i is frame i, in pixels of the video.
+
+    For a video of crops, ``remapped_predictions.csv`` holds the same in pixels of the frames cropped.
 
     Metrics lie beside the predictions on whole videos, unless `output` says where these go.
 
@@ -96,30 +98,38 @@ def predict_videos(
     writes.check()
     stretches = find_stretches(videos, allow_truncated, frames)
     boxes = read_given_boxes(stretches, bbox_csvs)
-    if not bbox_csvs and crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None:
-        raise UserError(
-            Problem(
-                "--bbox",
-                "the box of each frame, since the model was trained on crops (or --bbox_dir)",
-                "none",
-            )
-        )
+    is_of_crops = crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
+    crops = [_crops_shown(own.facts.path, is_of_crops, bool(bbox_csvs)) for own in stretches]
     predictor = Predictor(model_dir, overrides)
-    for stretch, xywh_px in zip(stretches, boxes, strict=True):
+    for stretch, xywh_px, shown in zip(stretches, boxes, crops, strict=True):
         folder = model_dir / "video_preds" / stretch.facts.path.name
         destination = output or folder / stretch.name("predictions")
         film = film_of(predictor, stretch.facts, xywh_px, stretch.frames)
         with predicted(film, stretch, destination) as (predictions, looked_at):
-            measured = output is None and stretch.frames is None
-            write_video_predictions(
-                predictions, looked_at, destination, writes, model_dir if measured else None
-            )
+            measured = model_dir if output is None and stretch.frames is None else None
+            write_video_predictions(predictions, looked_at, destination, writes, None if shown else measured)
+            if shown is not None and output is None:
+                remapped = destination.with_name(f"remapped_{destination.name}")
+                in_frame = shown.remap(predictions)
+                write_video_predictions(in_frame, shown.boxes_of(predictions), remapped, writes, measured)
             if detector_mode:
                 width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
                 boxes_csv = destination.with_name("bbox.csv")
                 write_bboxes(
                     place_video_boxes(predictions, (height, width), predictor.settings.workflow), boxes_csv
                 )
+
+
+def _crops_shown(video: Path, is_of_crops: bool, has_boxes: bool) -> VideoCrops | None:
+    """Return what a video of crops shows; None for one of frames, which a model of crops needs boxes for."""
+    crops = read_video_crops(video)
+    if crops is not None and has_boxes:
+        raise UserError(Problem("--bbox", f"none for {video}, whose frames are crops already", "boxes"))
+    if crops is None and is_of_crops and not has_boxes:
+        trained = "since the model was trained on crops"
+        expected = f"the box of each frame, {trained} (or --bbox_dir, or a video of `litpose crop`)"
+        raise UserError(Problem("--bbox", expected, "none"))
+    return crops
 
 
 def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | None = None) -> list[Stretch]:
@@ -193,8 +203,8 @@ def film_of(
         return GivenBoxes(whole if xywh_px is None else xywh_px, parts, chosen)
 
     def origin() -> dict[str, Any]:
-        given = b"" if xywh_px is None else np.ascontiguousarray(xywh_px, dtype=float).tobytes()
-        return {**origin_of_predictor("the model", predictor), "boxes": hashlib.sha256(given).hexdigest()}
+        given = np.empty((0, 4)) if xywh_px is None else xywh_px
+        return {**origin_of_predictor("the model", predictor), "boxes": boxes_digest(given)}
 
     return Film(facts, predictor, boxes_of, origin, frames)
 
