@@ -26,6 +26,7 @@ COMMANDS = {
     "remap": "map a pose model's predictions back to frame coordinates",
     "merge": "join what was found in stretches of a video",
     "create_cropzoom": "join a detector and a pose model to one model",
+    "label_video": "draw predictions into a video",
     "score": "compute pixel errors of predictions against labels",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",

@@ -15,6 +15,8 @@ from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
+MOST_WORKERS = 8  # processes that load images
+
 
 def set_threads() -> int:
     """Use as many threads as the job was given (``OMP_NUM_THREADS``), at most the cores it may run on."""
@@ -26,6 +28,13 @@ def set_threads() -> int:
 def pick_device() -> torch.device:
     """Return the GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def loading_processes(setting: int | None) -> int:
+    """Resolve ``training.num_workers``: null is the spare cores beside a GPU; on a CPU there are none."""
+    if setting is not None:
+        return setting
+    return min(job_cores() - 1, MOST_WORKERS) if pick_device().type == "cuda" else 0
 
 
 def resolve_precision(setting: Precision, device: torch.device) -> Precision:
