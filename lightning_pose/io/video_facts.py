@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.io.video_packets import outer_check
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
 UNEVEN = 0.5  # of the usual time between frames: more deviation is a variable frame rate
@@ -89,6 +90,7 @@ def probe_video(path: Path, allow_truncated: bool = False) -> VideoFacts:
         If the file is missing, empty, no video or damaged.
     """
     path = Path(path)
+    note_read(path)
     facts = _scan(path)
     if facts.frame_count == 0:
         found = "no frames" if facts.stated == 0 else "unreadable or truncated (no whole frame)"

@@ -43,13 +43,15 @@ PREDICT_CODE = [
     for module in ("inference.predict", "io.predictions")
 ]
 OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
+# what else `litpose predict` can write of a video, which no rule asks it for
+VIDEO_OUTPUT = "lightning_pose.inference.video_output"
 VIDEO_CODE = [
-    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE, VIDEO_OUTPUT)
     for module in ("inference.video", "io.predictions")
 ]
 TRAININGS = ("lightning_pose.training.run", "lightning_pose.training.cropzoom")
 CROPZOOM_CODE = [
-    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE, *TRAININGS)
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE, *TRAININGS, VIDEO_OUTPUT)
     for module in ("inference.cropzoom", "io.predictions", "io.bboxes")
 ]
 CSV = r"[^/]+\.csv"
