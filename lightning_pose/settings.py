@@ -84,6 +84,7 @@ class VideoLibrary(str, Enum):
     """What decodes videos."""
 
     auto = "auto"
+    pyav = "pyav"
     opencv = "opencv"
     dali = "dali"
 
@@ -182,7 +183,7 @@ class TrainingSettings:
     gradient_clip_val: float | None = None  # largest norm of the gradient of a step
     ema_decay: float | None = None  # of a moving average of the weights, which then is the model; about 0.99
     compile: bool = False  # translate the network with torch.compile first; where that fails, go on without
-    num_workers: int = 0  # processes that load images; 0 = none beside the training
+    num_workers: int | None = None  # processes that load images; null = with a GPU the spare cores, up to 8
     early_stopping: bool = False  # end once validation has stalled
     early_stop_patience: int = 3  # validations without gain until then
     unfreezing_epoch: int = 0  # the backbone learns from this epoch on
@@ -250,7 +251,7 @@ class VideoBase:
 class VideoSettings:
     """How videos are read."""
 
-    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else OpenCV
+    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else PyAV
     base: VideoBase = field(default_factory=VideoBase)
 
 
@@ -331,6 +332,13 @@ class CallbackSettings:
 
 
 @dataclass
+class EvalSettings:
+    """How predictions are drawn into videos."""
+
+    confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn into videos
+
+
+@dataclass
 class WorkflowData:
     """How the workflow makes the data folder."""
 
@@ -396,4 +404,5 @@ class Settings:
     dali: VideoSettings = field(default_factory=VideoSettings)
     losses: LossSettings = field(default_factory=LossSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    eval: EvalSettings = field(default_factory=EvalSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)

@@ -29,6 +29,7 @@ from lightning_pose.models.hardware import pick_device, set_threads
 from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.models.weights_file import load_fully, read_state
 from lightning_pose.settings import Settings, takes_context
+from lightning_pose.traces import note_fact, note_images
 from lightning_pose.types import Predictions, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Predictor:
 
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
         """Predict on image files, paths relative to `data_dir`."""
+        note_images(data_dir, image_paths)
         parts = [self.predict_batch(*batch) for batch in self._batches(image_paths, Path(data_dir))]
         names = self.settings.data.keypoint_names or []
         keypoints_px = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, len(names), 2))
@@ -132,6 +134,7 @@ class Predictor:
         """
         if self._session is None:
             self._session = runtime_of(self.runtime).build(self.trained)
+            note_fact(f"runtime of {self.model_dir.name}", self.runtime.value)
         keypoints_model_px, confidence = self._session(images)
         whole = np.column_stack([np.zeros_like(sizes), sizes[:, ::-1]])
         keypoints_px = crop_to_frame(keypoints_model_px.astype(float), whole, images.shape[-2:])
