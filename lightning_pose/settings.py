@@ -68,6 +68,7 @@ class VideoLibrary(str, Enum):
     """What decodes videos."""
 
     auto = "auto"
+    pyav = "pyav"
     opencv = "opencv"
     dali = "dali"
 
@@ -225,7 +226,7 @@ class VideoBase:
 class VideoSettings:
     """How videos are read."""
 
-    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else OpenCV
+    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else PyAV
     base: VideoBase = field(default_factory=VideoBase)
 
 

@@ -7,7 +7,8 @@ in frame pixels. With --detector_mode, the boxes (bbox.csv), the crops and their
 For a video, writes MODEL_DIR/video_preds/<video file name>/predictions.csv: row i is frame i, in frame
 pixels. A pose model needs the box of each frame (--bbox, --bbox_dir), which a detector writes beside its
 predictions with --detector_mode, or another tool places. A cropzoom model takes such boxes too. A video that
-`litpose crop` made needs no boxes, and gets remapped_predictions.csv in frame pixels besides.
+`litpose crop` made needs no boxes, and gets remapped_predictions.csv in frame pixels besides. Beside the
+predictions on a whole video, in frame pixels, lie its metrics: see `litpose video_metrics`.
 
 A cropzoom model (`litpose create_cropzoom`) needs none: it finds the animal itself. Its folder gets
 image_preds/<csv>/ and video_preds/<video file name>/ with predictions.csv in frame pixels and bbox.csv.
@@ -17,8 +18,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightning_pose.cli.options import add_look_option, add_overrides, box_settings, is_video
+
+if TYPE_CHECKING:
+    from lightning_pose.inference.video_output import VideoOutput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a video, for one of several machines; `litpose merge` joins what they find",
     )
     add_look_option(parser)
+    parser.add_argument(
+        "--bbox_columns", action="store_true", help="write the box of each video frame beside its keypoints"
+    )
+    parser.add_argument(
+        "--parquet", action="store_true", help="write a video's predictions as predictions.parquet too"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"
     )
@@ -105,6 +116,7 @@ def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[
         args.frames,
         box_settings(args, BoxSettings()).detect_every if hasattr(args, "detect_every") else None,
         bbox_csvs,
+        _video_output(args, videos),
     )
 
 
@@ -112,7 +124,7 @@ def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Pa
     from lightning_pose.inference.run import predict
     from lightning_pose.inference.video import predict_videos
 
-    bbox_csvs = _given_boxes(args, videos)
+    bbox_csvs, writes = _given_boxes(args, videos), _video_output(args, videos)
     if csv_files:
         predict(
             model_dir=args.model_dir,
@@ -132,7 +144,18 @@ def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Pa
             args.overrides,
             args.allow_truncated,
             args.frames,
+            writes,
         )
+
+
+def _video_output(args: argparse.Namespace, videos: list[Path]) -> VideoOutput:
+    from lightning_pose.inference.video_output import VideoOutput
+    from lightning_pose.types import Problem, UserError
+
+    for name in ("bbox_columns", "parquet"):
+        if getattr(args, name) and not videos:
+            raise UserError(Problem(f"--{name}", "videos among the inputs", "none"))
+    return VideoOutput(args.bbox_columns, args.parquet)
 
 
 def _given_boxes(args: argparse.Namespace, videos: list[Path]) -> list[Path]:

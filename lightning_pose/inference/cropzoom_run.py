@@ -13,6 +13,7 @@ from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.run import resolve_input, same_keypoints, write_with_errors
 from lightning_pose.inference.video import Stretch, film_of, find_stretches, predicted, read_given_boxes
+from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
@@ -20,7 +21,7 @@ from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.settings import BoxSettings
-from lightning_pose.types import Boxes, Labels, Predictions, Problem, UserError
+from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +89,11 @@ def predict_cropzoom(
     frames: str | None = None,
     detect_every: int | None = None,
     bbox_csvs: Sequence[Path] = (),
+    writes: VideoOutput = KEYPOINTS_ONLY,
 ) -> None:
     """Predict on labels CSVs of frames and on videos.
+
+    Metrics lie beside the predictions on whole videos, unless `output` says where these go.
 
     Parameters
     ----------
@@ -104,12 +108,14 @@ def predict_cropzoom(
     frames : ``start:stop`` of each video; None = all.
     detect_every : frames of a video from one look of the detector to the next; None = as the folder says.
     bbox_csvs : the boxes of each video's frames, instead of the detector's; none = the detector places them.
+    writes : what is written of videos besides keypoints and confidence.
 
     Raises
     ------
     UserError
         Whatever is wrong with a model or an input, before anything is predicted.
     """
+    writes.check()
     cropzoom = read_cropzoom(folder)
     images = data_dir or Path(read_model_settings(cropzoom.detector_dir).data.data_dir)
     labels = [_read(path, images, cropzoom) for path in labels_csvs]
@@ -119,7 +125,7 @@ def predict_cropzoom(
     for path, own in labels:
         _predict_labels(model, path, own, images, folder, output)
     for stretch, xywh_px in zip(stretches, boxes, strict=True):
-        _predict_video(model, stretch, xywh_px, folder, output)
+        _predict_video(model, stretch, xywh_px, folder, output, writes)
 
 
 def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]:
@@ -137,7 +143,10 @@ def _predict_labels(
 ) -> None:
     predictions, boxes = model.predict_frames_and_boxes(labels.image_paths, data_dir)
     if output is not None:
-        _write(predictions, boxes, output)
+        if output.bbox is not None:
+            write_bboxes(boxes, output.bbox)
+        write_predictions(predictions, output.predictions)
+        logger.info("wrote %s", output.predictions)
         return
     own = folder / "image_preds" / csv.name
     write_bboxes(boxes, own / "bbox.csv")
@@ -150,6 +159,7 @@ def _predict_video(
     xywh_px: np.ndarray | None,
     folder: Path,
     output: Destination | None,
+    writes: VideoOutput,
 ) -> None:
     place = folder / "video_preds" / stretch.facts.path.name
     target = output or Destination(place / stretch.name("predictions"), place / stretch.name("bbox"))
@@ -157,12 +167,8 @@ def _predict_video(
         film = model.film(stretch.facts, stretch.frames)
     else:
         film = film_of(model.pose, stretch.facts, xywh_px, stretch.frames)
-    with predicted(film, stretch, target.predictions) as found:
-        _write(*found, target)
-
-
-def _write(predictions: Predictions, boxes: Boxes, output: Destination) -> None:
-    if output.bbox is not None:
-        write_bboxes(boxes, output.bbox)
-    write_predictions(predictions, output.predictions)
-    logger.info("wrote %s", output.predictions)
+    with predicted(film, stretch, target.predictions) as (predictions, boxes):
+        if target.bbox is not None:
+            write_bboxes(boxes, target.bbox)
+        measured = output is None and stretch.frames is None
+        write_video_predictions(predictions, boxes, target.predictions, writes, folder if measured else None)

@@ -21,7 +21,8 @@ from lightning_pose.inference.part_store import PartStore
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import WEIGHTS_FILE
-from lightning_pose.io.video import Video, VideoFacts, open_video
+from lightning_pose.io.video import Video, open_video
+from lightning_pose.io.video_facts import VideoFacts
 from lightning_pose.types import Boxes, Predictions
 
 logger = logging.getLogger(__name__)

@@ -94,7 +94,14 @@ class VideoCrops:
 
     def remap(self, predictions: Predictions) -> Predictions:
         """Map keypoints on some of its frames from crop to frame pixels."""
-        return remap(predictions, self.boxes, [int(number) for number in predictions.index], self.crop_hw)
+        return remap(predictions, self.boxes, self._rows(predictions), self.crop_hw)
+
+    def boxes_of(self, predictions: Predictions) -> Boxes:
+        """Return the boxes of the frames predicted on."""
+        return Boxes(list(predictions.index), self.boxes.xywh_px[self._rows(predictions)])  # type: ignore[arg-type]
+
+    def _rows(self, predictions: Predictions) -> list[int]:
+        return [int(number) for number in predictions.index]
 
 
 def read_video_crops(video: Path) -> VideoCrops | None:

@@ -24,12 +24,13 @@ from lightning_pose.inference.film_run import (
 )
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import VideoCrops, read_video_crops
+from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import boxes_digest, write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
-from lightning_pose.io.predictions import write_predictions
-from lightning_pose.io.video import Video, VideoFacts, probe_video, uneven_frames
-from lightning_pose.io.video_damage import WholePart, find_whole_part, write_whole_part
+from lightning_pose.io.video import Video
+from lightning_pose.io.video_damage import WholePart, check_videos, write_whole_part
+from lightning_pose.io.video_facts import VideoFacts, uneven_frames
 from lightning_pose.io.video_stretch import parse_frames
 from lightning_pose.settings import WorkflowSettings
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
@@ -66,10 +67,13 @@ def predict_videos(
     overrides: Sequence[str] = (),
     allow_truncated: bool = False,
     frames: str | None = None,
+    writes: VideoOutput = KEYPOINTS_ONLY,
 ) -> None:
     """Predict on each video with the model of a folder; row i is frame i, in pixels of the video.
 
     For a video of crops, ``remapped_predictions.csv`` holds the same in pixels of the frames cropped.
+
+    Metrics lie beside the predictions on whole videos, unless `output` says where these go.
 
     Parameters
     ----------
@@ -81,6 +85,7 @@ def predict_videos(
     overrides : ``key=value`` over the settings of the training.
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
     frames : ``start:stop`` of each video; None = all.
+    writes : what is written besides keypoints and confidence.
 
     Raises
     ------
@@ -91,6 +96,7 @@ def predict_videos(
         if detector_mode and given:
             expected = "none with --detector_mode, whose boxes are of whole videos"
             raise UserError(Problem(name, expected, "one"))
+    writes.check()
     stretches = find_stretches(videos, allow_truncated, frames)
     boxes = read_given_boxes(stretches, bbox_csvs)
     is_of_crops = crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
@@ -101,12 +107,12 @@ def predict_videos(
         destination = output or folder / stretch.name("predictions")
         film = film_of(predictor, stretch.facts, xywh_px, stretch.frames)
         with predicted(film, stretch, destination) as (predictions, looked_at):
-            write_predictions(predictions, destination)
-            logger.info("wrote %s", destination)
+            measured = model_dir if output is None and stretch.frames is None else None
+            write_video_predictions(predictions, looked_at, destination, writes, None if shown else measured)
             if shown is not None and output is None:
                 remapped = destination.with_name(f"remapped_{destination.name}")
-                write_predictions(shown.remap(predictions), remapped)
-                logger.info("wrote %s", remapped)
+                in_frame = shown.remap(predictions)
+                write_video_predictions(in_frame, shown.boxes_of(predictions), remapped, writes, measured)
             if detector_mode:
                 width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
                 boxes_csv = destination.with_name("bbox.csv")
@@ -133,12 +139,13 @@ def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | 
     With `allow_truncated`, the facts are those of the frames that are there; how many there should be is told
     too.
     """
-    wholes = [find_whole_part(path) if allow_truncated else None for path in videos]
-    pairs = zip(videos, wholes, strict=True)
-    found = [probe_video(path) if whole is None else whole.facts for path, whole in pairs]
     return [
-        Stretch(facts, whole, None if frames is None else parse_frames(frames, facts))
-        for facts, whole in zip(found, wholes, strict=True)
+        Stretch(
+            whole.facts,
+            whole if allow_truncated else None,
+            None if frames is None else parse_frames(frames, whole.facts),
+        )
+        for whole in check_videos(videos, allow_truncated)
     ]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.tables import format_number, parse_number, read_rows
+from lightning_pose.io.tables import BOX_COORDS, format_number, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
 
-COLUMNS = ("x", "y", "h", "w")
+COLUMNS = BOX_COORDS
 
 
 def read_bboxes(path: str | Path) -> Boxes:

@@ -32,6 +32,9 @@ def test_predictions_on_crops_are_those_in_memory(trained, cropzoom, pose, capsy
     assert trained.run("predict", pose, cropzoom / "cropped_film.mp4") == 0
     folder = pose / "video_preds" / "cropped_film.mp4"
     remapped = read_predictions(folder / "remapped_predictions.csv")
+    assert {path.name for path in folder.glob("*_temporal_norm.csv")} == {
+        "remapped_predictions_temporal_norm.csv"  # in frame pixels, unlike the predictions on the crops
+    }
     assert remapped.index == in_memory.index == list(range(COUNT))
     away = np.linalg.norm(remapped.keypoints_px - in_memory.keypoints_px, axis=-1)
     assert np.median(away) < 0.5

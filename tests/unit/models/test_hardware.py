@@ -14,6 +14,7 @@ from lightning_pose.models.hardware import (
     train_depthwise_in_float32,
 )
 from lightning_pose.settings import Precision
+from lightning_pose.traces import traced
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -65,7 +66,10 @@ def test_avx512_or_amx_has_the_units(monkeypatch, avx512, amx, expected) -> None
 @pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
 def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there, expected) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert pick_device().type == expected
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
+    with traced() as trace:
+        assert pick_device().type == expected
+    assert trace.facts["device"] == ("A100" if there else "cpu")
 
 
 def test_depthwise_convolutions_are_trained_in_float32_and_predict_in_bfloat16() -> None:
