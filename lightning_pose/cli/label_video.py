@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip_skeleton", action="store_true", help="draw no lines between keypoints")
     parser.add_argument("--skip_bbox", action="store_true", help="draw no boxes")
     parser.add_argument("--frame_numbers", action="store_true", help="write each frame's number into it")
+    parser.add_argument(
+        "--allow_truncated", action="store_true", help="draw into what is there of a damaged video"
+    )
     parser.add_argument("--frames", metavar="START:STOP", help="of the video (default: all)")
 
 
@@ -52,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     """Draw."""
     from lightning_pose.evaluation.label_files import draw_files
 
-    draw_files(_files(args), _style(args), args.frames, args.sheet_frames)
+    draw_files(_files(args), _style(args), args.frames, args.sheet_frames, args.allow_truncated)
 
 
 def _files(args: argparse.Namespace) -> LabelFiles:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lightning_pose.evaluation.label_input import read_labelled
 from lightning_pose.evaluation.label_video import FramePainter, LabelStyle, label_video, write_contact_sheet
-from lightning_pose.io.video import open_video, probe_video
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_damage import check_video
 from lightning_pose.io.video_stretch import parse_frames
-from lightning_pose.settings import VideoLibrary
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,11 @@ def files_of_model(model_dir: Path, video: Path) -> LabelFiles:
 
 
 def draw_files(
-    files: LabelFiles, style: LabelStyle, frames: str | None = None, sheet_frames: int = SHEET_FRAMES
+    files: LabelFiles,
+    style: LabelStyle,
+    frames: str | None = None,
+    sheet_frames: int = SHEET_FRAMES,
+    allow_truncated: bool = False,
 ) -> None:
     """Draw predictions into a video, into a sheet, or both.
 
@@ -57,16 +61,17 @@ def draw_files(
     style : what is drawn.
     frames : ``start:stop`` of the video; None = all.
     sheet_frames : how many frames the sheet has.
+    allow_truncated : draw into what is there of a damaged video.
 
     Raises
     ------
     UserError
         If a file is missing or damaged, or rows and frames do not match; nothing is then left.
     """
-    facts = probe_video(files.video)
+    facts = check_video(files.video, allow_truncated).facts
     chosen = parse_frames(frames or ":", facts)
     predictions, boxes = read_labelled(files.predictions, files.bbox, chosen, files.video)
-    source = open_video(facts, VideoLibrary.opencv)
+    source = open_video(facts)
     try:
         if files.output is not None:
             painter = FramePainter(predictions, boxes, style, source.frame_hw())
