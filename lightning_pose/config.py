@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightning_pose.settings import Settings
 from lightning_pose.settings_checks import impossible_values
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ def _read_yaml(path: Path) -> DictConfig:
         OmegaConf.register_new_resolver(
             "LP_ROOT_PATH", lambda *_: os.environ.get("LP_ROOT_PATH", os.getcwd())
         )
+    note_read(path)
     try:
         raw = OmegaConf.load(path)
     except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:

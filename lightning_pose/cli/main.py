@@ -31,6 +31,8 @@ COMMANDS = {
     "crop_qa": "say whether the crops can be trusted: table, plot, worst frames",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
+    "diff": "compare two folders of results",
+    "bundle": "pack a folder of results into one file",
     "index_images": "write checksums of a data set's images",
 }
 USER_ERROR_CODE = 2
@@ -57,7 +59,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; return the exit code (2 after a user's mistake)."""
+    """Run one subcommand; return the exit code: 2 after a user's mistake, else what the subcommand says."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in arguments if not argument.startswith("-")), None)
     args = build_parser(command).parse_args(arguments)
@@ -66,7 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     logging.getLogger("lightning_pose").setLevel(logging.INFO)
     try:
-        args.run(args)
+        from lightning_pose.io.provenance import recorded
+
+        with recorded(["litpose", *arguments], f"lightning_pose.cli.{args.command}"):
+            code = args.run(args)
     except UserError as error:
         if args.debug:
             raise
@@ -81,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"litpose {args.command}: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError
 
 HEADER_ROWS = 3
@@ -55,6 +56,7 @@ def read_rows(path: Path) -> list[list[str]]:
     UserError
         If there is no such file or it is no text.
     """
+    note_read(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             return list(csv.reader(file))

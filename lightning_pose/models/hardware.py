@@ -11,6 +11,7 @@ from torch import nn
 
 from lightning_pose.machine import job_cores
 from lightning_pose.settings import Precision
+from lightning_pose.traces import note_fact
 from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
@@ -22,12 +23,15 @@ def set_threads() -> int:
     """Use as many threads as the job was given (``OMP_NUM_THREADS``), at most the cores it may run on."""
     threads = job_cores()
     torch.set_num_threads(threads)
+    note_fact("threads", threads)
     return threads
 
 
 def pick_device() -> torch.device:
     """Return the GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    note_fact("device", torch.cuda.get_device_name() if device.type == "cuda" else "cpu")
+    return device
 
 
 def loading_processes(setting: int | None) -> int:
@@ -48,14 +52,21 @@ def resolve_precision(setting: Precision, device: torch.device) -> Precision:
     if setting is Precision.fp16 and device.type != "cuda":
         expected = "auto, fp32 or bf16 without a GPU"
         raise UserError(Problem("training.precision", expected, setting.value))
-    if setting is not Precision.auto:
-        return setting
+    if setting is Precision.auto:
+        setting = Precision.bf16 if has_bf16(device) else Precision.fp32
+    note_fact("precision", setting.value)
+    return setting
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Say whether a device has units for bfloat16."""
     if device.type == "cuda":
-        return Precision.bf16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.fp32
-    return Precision.bf16 if _cpu_has_bf16() else Precision.fp32
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return cpu_has_bf16()
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
+    """Say whether the CPU has units for bfloat16."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 

@@ -14,6 +14,7 @@ from lightning_pose.models.hardware import (
     train_depthwise_in_float32,
 )
 from lightning_pose.settings import Precision
+from lightning_pose.traces import traced
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -46,7 +47,7 @@ def test_a_precision_that_was_asked_for_is_kept(setting, device) -> None:
 
 @pytest.mark.parametrize(("has_units", "expected"), [(True, Precision.bf16), (False, Precision.fp32)])
 def test_auto_goes_by_the_units_of_the_hardware(monkeypatch, has_units, expected) -> None:
-    monkeypatch.setattr(hardware, "_cpu_has_bf16", lambda: has_units)
+    monkeypatch.setattr(hardware, "cpu_has_bf16", lambda: has_units)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_units)
     assert resolve_precision(Precision.auto, CPU) is expected
     assert resolve_precision(Precision.auto, CUDA) is expected
@@ -65,7 +66,10 @@ def test_avx512_or_amx_has_the_units(monkeypatch, avx512, amx, expected) -> None
 @pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
 def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there, expected) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert pick_device().type == expected
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
+    with traced() as trace:
+        assert pick_device().type == expected
+    assert trace.facts["device"] == ("A100" if there else "cpu")
 
 
 def test_depthwise_convolutions_are_trained_in_float32_and_predict_in_bfloat16() -> None:
