@@ -106,7 +106,7 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("dali: {base: {train: {sequence_length: 1}}}", "dali.base.train.sequence_length", "1"),
         ("dali: {library: ffmpeg}", "dali.library", "one of auto, pyav, opencv, dali"),
         ("eval: {confidence_thresh_for_vid: 1.5}", "eval.confidence_thresh_for_vid", "a number from 0 to 1"),
-        ("eval: {save_vids: true}", "eval.save_vids", "did you mean save_vids_after_training?"),
+        ("eval: {confidence_thresh: 0.5}", "eval.confidence_thresh", "confidence_thresh_for_vid?"),
         ("callbacks: {anneal_weight: {init_val: -1}}", "callbacks.anneal_weight.init_val", "-1"),
         ("workflow: [1]", "workflow", "a mapping"),
         ("data: {skeleton: [5]}", "data.skeleton", "5"),
