@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_look_option(parser)
     parser.add_argument(
+        "--runtime",
+        metavar="NAME",
+        help="what computes the networks, over inference.runtime of the model's settings: auto, torch, "
+        "torch_mixed, torch_bf16, openvino, openvino_mixed, openvino_bf16 (see docs/settings.md)",
+    )
+    parser.add_argument(
         "--bbox_columns", action="store_true", help="write the box of each video frame beside its keypoints"
     )
     parser.add_argument(
@@ -75,6 +81,8 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.io.cropzoom_dir import is_cropzoom_dir
     from lightning_pose.types import Problem, UserError
 
+    if args.runtime:
+        args.overrides = [*args.overrides, f"inference.runtime={args.runtime.replace('-', '_')}"]
     if args.output and len(args.input_path) > 1:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
     if args.output and args.detector_mode:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from lightning_pose.geometry.film_track import track_boxes
 from lightning_pose.inference.film_boxes import GivenBoxes
 from lightning_pose.inference.film_run import (
     Film,
-    origin_of_predictor,
     predict_film,
     store_beside,
 )
@@ -218,11 +216,11 @@ def film_of(
         whole = np.array([[0.0, 0.0, width, height]])
         return GivenBoxes(whole if xywh_px is None else xywh_px, parts, chosen)
 
-    def origin() -> dict[str, Any]:
-        given = np.empty((0, 4)) if xywh_px is None else xywh_px
-        return {**origin_of_predictor("the model", predictor), "boxes": boxes_digest(given)}
+    def boxes_origin() -> str:
+        return boxes_digest(np.empty((0, 4)) if xywh_px is None else xywh_px)
 
-    return Film(facts, predictor, boxes_of, origin, frames)
+    networks = {"the model": predictor.for_video(is_shared=frames is not None)}
+    return Film(facts, networks, boxes_of, boxes_origin, frames)
 
 
 def place_video_boxes(
