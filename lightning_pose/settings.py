@@ -333,8 +333,11 @@ class CallbackSettings:
 
 @dataclass
 class EvalSettings:
-    """How predictions are drawn into videos."""
+    """Videos after a training, and how predictions are drawn into videos."""
 
+    predict_vids_after_training: bool = True  # on those in test_videos_directory, where that is set
+    test_videos_directory: str | None = None  # a folder of videos; here, or in data_dir
+    save_vids_after_training: bool = False  # draw the predictions into those videos
     confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn into videos
 
 

@@ -26,7 +26,7 @@ try:
     CORES = workflow.cores or REAL_CORES  # as --cores says
 except WorkflowError:  # nothing is run, as for a report
     CORES = REAL_CORES
-TRAINING_CORES, CROPPING_CORES = 4, 8
+TRAINING_CORES, CROPPING_CORES, LABELING_CORES = 4, 8, 2
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
     f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
