@@ -45,17 +45,18 @@ def video_overrides(wildcards, kind):
 
 def video_file(wildcards):
     """The unlabelled video of this name."""
-    own = settings(wildcards.dataset).workflow
+    kinds = {"": ("pose",)}
+    for name, variant in variants_of(wildcards.dataset).items():
+        kinds[f"-{name}"] = models_of(variant)
     found = set()
-    for name in ["", *(f"-{name}" for name in own.variants)]:
-        kind = own.variants.get(name.removeprefix("-"), {}).get("model", "pose")
-        training = training_settings(
-            wildcards.dataset, "detector" if kind == "single" else "pose", name
-        )
-        if training.data.video_dir and training.model.losses_to_use:
-            found |= set(
-                find_videos(training.data.video_dir, Path(training.data.data_dir))
-            )
+    for name, models in kinds.items():
+        for model in models:
+            kind = "detector" if model == "single" else "pose"
+            training = training_settings(wildcards.dataset, kind, name)
+            if training.data.video_dir and training.model.losses_to_use:
+                found |= set(
+                    find_videos(training.data.video_dir, Path(training.data.data_dir))
+                )
     paths = [str(path) for path in sorted(found) if path.name == wildcards.video]
     if len(paths) != 1:
         raise WorkflowError(
