@@ -244,12 +244,7 @@ def training_params(wildcards, kind):
 
 def first_weights(wildcards, kind):
     """The files of weights that a training starts from, where its settings name any."""
-    name = wildcards.variant.removeprefix("-") or None
-    config = f"config/{wildcards.dataset}.yaml"
-    try:
-        model = load_config(config, kind=kind, variant=name, warn=False).model
-    except UserError as error:
-        raise WorkflowError(str(error))
+    model = training_settings(wildcards.dataset, kind, wildcards.variant).model
     named = [
         Path(path) for path in (model.backbone_checkpoint, model.checkpoint) if path
     ]
