@@ -11,7 +11,8 @@ import numpy as np
 from lightning_pose.data.cut import LARGEST_BOX, crop_image
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
-from lightning_pose.io.video import Video, VideoFacts, find_videos, open_video, probe_video, uneven_frames
+from lightning_pose.io.video import Video, find_videos, open_video
+from lightning_pose.io.video_facts import VideoFacts, probe_video, uneven_frames
 from lightning_pose.settings import Settings, VideoLibrary
 from lightning_pose.types import Boxes, Problem, UserError
 
@@ -161,7 +162,7 @@ class Clip:
         height: int,
         width: int,
         keeps: bool,
-        library: VideoLibrary = VideoLibrary.opencv,
+        library: VideoLibrary = VideoLibrary.auto,
         on_gpu: bool = False,
     ) -> None:
         self.facts, self.height, self.width, self.keeps = facts, height, width, keeps

@@ -11,7 +11,7 @@ import numpy as np
 from lightning_pose.io.bboxes import COLUMNS, read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions, write_predictions
 from lightning_pose.io.tables import read_rows
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
 

@@ -16,7 +16,7 @@ from lightning_pose.inference.film_run import predict_film
 from lightning_pose.inference.pictures import Found, check_frame, predict_whole
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import film_of
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Predictions
 
 
@@ -107,5 +107,5 @@ class Model:
         keypoints_frame_px : array, (K, 2)
         confidence : array, (K,)
         """
-        keypoints_px, confidence = predict_whole(self.predictor, [[check_frame(frame)]])
+        keypoints_px, confidence = predict_whole(self.predictor.for_video(), [[check_frame(frame)]])
         return keypoints_px[0], confidence[0]

@@ -14,7 +14,8 @@ from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.video import SUFFIXES, find_videos, probe_video, stated_frames
+from lightning_pose.io.video import SUFFIXES, find_videos
+from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource
 from lightning_pose.sweep import all_variants, models_of
@@ -26,7 +27,7 @@ try:
     CORES = workflow.cores or REAL_CORES  # as --cores says
 except WorkflowError:  # nothing is run, as for a report
     CORES = REAL_CORES
-TRAINING_CORES, CROPPING_CORES = 4, 8
+TRAINING_CORES, CROPPING_CORES, LABELING_CORES = 4, 8, 2
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
     f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")

@@ -16,7 +16,7 @@ from lightning_pose.data.clips import ClipFacts, find_clips, find_video_boxes, r
 from lightning_pose.data.unlabeled import UnlabeledSequences, box_matrices, sequence_loader, to_frame_px
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.io.bboxes import write_bboxes
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.settings import DataSettings, ModelSettings, Settings
 from lightning_pose.types import Boxes, UserError
 from tests.unit.io.films import HEIGHT, SIDE, WIDTH, number_of, place, write_film

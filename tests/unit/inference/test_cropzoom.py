@@ -22,7 +22,8 @@ from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.cropzoom_dir import CropZoom
 from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import read_pixel_errors, read_predictions
-from lightning_pose.io.video import OpenCvVideo, probe_video
+from lightning_pose.io.video_facts import probe_video
+from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import (
     BoxSettings,
 )
@@ -133,7 +134,7 @@ def test_one_output_takes_predictions_and_another_boxes(trained, film, cropzoom,
     assert read_predictions(tmp_path / "a.csv").index == read_bboxes(tmp_path / "b.csv").index
     assert trained.run("predict", folder, "labels_new.csv", "--output", tmp_path / "c.csv") == 0
     assert len(read_predictions(tmp_path / "c.csv").index) == 4
-    assert sorted(path.name for path in folder.iterdir()) == ["cropzoom.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["cropzoom.json", "provenance.json"]
 
 
 def test_python_feeds_frames_one_by_one(trained, cropzoom) -> None:
@@ -201,7 +202,7 @@ def test_context_models_see_the_crops_that_would_lie_on_disk(tmp_path) -> None:
 
 def test_a_long_film_is_decoded_once_and_never_held_whole(tmp_path, monkeypatch) -> None:
     facts = probe_video(write_film(tmp_path / "film.mp4", 200))
-    read, held, extend, wanted = [], [], Held.extend, OpenCvVideo._read
+    read, held, extend, wanted = [], [], Held.extend, PyAvVideo._read
 
     def reading(self, start, count):
         read.extend(range(start, start + count))
@@ -211,7 +212,7 @@ def test_a_long_film_is_decoded_once_and_never_held_whole(tmp_path, monkeypatch)
         extend(self, pictures)
         held.append(len(self._frames))
 
-    monkeypatch.setattr(OpenCvVideo, "_read", reading)
+    monkeypatch.setattr(PyAvVideo, "_read", reading)
     monkeypatch.setattr(Held, "extend", extending)
     pose = Fake(8, True)
     predict_film(joined(Fake(8, False), pose).film(facts))
@@ -310,7 +311,7 @@ def test_impossible_inputs_are_refused_before_anything_is_predicted(
     own = [argument.format(film=film[0], pose=trained.pose) for argument in arguments]
     assert trained.run("predict", folder, *own) == 2
     assert message in capsys.readouterr().err
-    assert [path.name for path in folder.iterdir()] == ["cropzoom.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["cropzoom.json", "provenance.json"]
 
 
 def test_crops_are_no_frames(trained, cropzoom, tmp_path, capsys) -> None:

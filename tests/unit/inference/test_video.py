@@ -17,7 +17,8 @@ from lightning_pose.inference.video import film_of
 from lightning_pose.inference.video_boxes import boxes_for_videos
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions
-from lightning_pose.io.video import open_video, probe_video
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.settings import (
     DataSettings,
     ImageDims,

@@ -41,7 +41,7 @@ def files_of_at_most(size: int):
 def test_every_frame_is_there_in_its_place(tmp_path, encoding) -> None:
     path = written(tmp_path / "new" / "film.mp4", np.arange(FRAMES) / 30, encoding)
     assert [file.name for file in path.parent.iterdir()] == ["film.mp4"]
-    video = open_video(path, VideoLibrary.opencv)
+    video = open_video(path, VideoLibrary.pyav)
     assert (video.facts.codec, video.frame_count, video.facts.stated) == ("h264", FRAMES, FRAMES)
     assert video.count_decodable() == FRAMES
     frames = video.read(0, FRAMES)
