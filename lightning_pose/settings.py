@@ -389,6 +389,7 @@ class WorkflowSettings:
     boxes: BoxSettings = field(default_factory=BoxSettings)  # how boxes are placed
     detector: dict[str, Any] = field(default_factory=dict)  # settings of detectors, over the file's own
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
+    train_frames: list[float] = field(default_factory=list)  # further models by training.train_frames
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
     videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir
