@@ -28,10 +28,12 @@ COMMANDS = {
     "create_cropzoom": "join a detector and a pose model to one model",
     "label_video": "draw predictions into a video",
     "score": "compute pixel errors of predictions against labels",
+    "crop_qa": "say whether the crops can be trusted: table, plot, worst frames",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
     "diff": "compare two folders of results",
     "bundle": "pack a folder of results into one file",
+    "sweep_table": "sum up a sweep over seeds, crop ratios, training-set sizes and variants",
     "index_images": "write checksums of a data set's images",
 }
 USER_ERROR_CODE = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,14 @@ class MemberFiles:
     seed: str
     ind_csv: Path
     ood_csv: Path
+
+
+@dataclass(frozen=True)
+class MissingMember:
+    """One model that should be compared and has no predictions."""
+
+    kind: str
+    seed: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,21 @@ def aligned_keypoints(
     UserError
         If images or keypoints differ.
     """
+    order, columns = match_predictions(predictions, labels, predictions_csv, labels_csv)
+    splits = None if predictions.splits is None else [predictions.splits[row] for row in order]
+    return predictions.keypoints_px[order][:, columns], splits
+
+
+def match_predictions(
+    predictions: Predictions, labels: Labels, predictions_csv: Path, labels_csv: Path
+) -> tuple[list[int], list[int]]:
+    """Return the row of each labelled image's predictions, and the column of each of its keypoints.
+
+    Raises
+    ------
+    UserError
+        If images or keypoints differ.
+    """
     rows = {str(name): row for row, name in enumerate(predictions.index)}
     if len(rows) < len(predictions.index):
         twice = next(str(name) for row, name in enumerate(predictions.index) if rows[str(name)] != row)
@@ -88,9 +112,7 @@ def aligned_keypoints(
             )
         )
     order = [rows[path] for path in labels.image_paths]
-    columns = [predictions.keypoint_names.index(name) for name in labels.keypoint_names]
-    splits = None if predictions.splits is None else [predictions.splits[row] for row in order]
-    return predictions.keypoints_px[order][:, columns], splits
+    return order, [predictions.keypoint_names.index(name) for name in labels.keypoint_names]
 
 
 def compare(
@@ -149,6 +171,18 @@ def compare(
         deviation=ensemble_standard_deviation(stacked[:, keep]),
         note=note,
     )
+
+
+def with_missing(comparison: Comparison, missing: Sequence[MissingMember]) -> Comparison:
+    """Say in the note which members are missing, and that the standard deviation is of fewer."""
+    if not missing:
+        return comparison
+    kinds = dict.fromkeys(member.kind for member in missing)
+    names = [f"{kind} seed {', '.join(own.seed for own in missing if own.kind == kind)}" for kind in kinds]
+    count = len(comparison.kinds) + len(missing)
+    note = f"{len(missing)} of {count} members missing: {'; '.join(names)}"
+    logger.warning("%s: %s", comparison.name, note)
+    return replace(comparison, note="; ".join(text for text in (comparison.note, note) if text))
 
 
 def _ordered(labels: Labels, labels_csv: Path, keypoint_names: list[str] | None) -> Labels:
