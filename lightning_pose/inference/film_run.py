@@ -26,6 +26,7 @@ from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import WEIGHTS_FILE
 from lightning_pose.io.video import Video, open_video
 from lightning_pose.io.video_facts import VideoFacts
+from lightning_pose.traces import RUNTIME_FACT, note_fact
 from lightning_pose.types import Boxes, Predictions
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ def settle_runtimes(film: Film) -> None:
     for name, own in film.networks.items():
         own.settle_runtime()
         logger.info("%s: %s is computed by %s", film.facts.path, name, own.runtime.value)
+        note_fact(f"{RUNTIME_FACT}{own.model_dir.name}", own.runtime.value)
 
 
 def _look_at_first(film: Film) -> None:

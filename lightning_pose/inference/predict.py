@@ -30,7 +30,7 @@ from lightning_pose.models.hardware import pick_device, set_threads
 from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.models.weights_file import load_fully, read_state
 from lightning_pose.settings import RuntimeName, Settings, takes_context
-from lightning_pose.traces import note_fact, note_images
+from lightning_pose.traces import RUNTIME_FACT, note_fact, note_images
 from lightning_pose.types import Predictions, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class Predictor:
         """Return keypoints_model_px (B, K, 2) and confidence (B, K)."""
         if self._session is None:
             self._session = runtime_of(self.runtime).build(self.trained)
-            note_fact(f"runtime of {self.model_dir.name}", self.runtime.value)
+            note_fact(f"{RUNTIME_FACT}{self.model_dir.name}", self.runtime.value)
         return self._session(images)
 
     def _splits(self, image_paths: list[str]) -> list[str]:

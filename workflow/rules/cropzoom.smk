@@ -69,9 +69,11 @@ rule predict_cropzoom_video:
         mem_mb=4000,
     params:
         model=subpath(input.cropzoom, parent=True),
+        runtime=runtime,
         code=CROPZOOM_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --output {output.predictions:q}"
         " --output_bbox {output.bbox:q}"
         " > {log:q} 2>&1"

@@ -18,9 +18,11 @@ rule predict_video:
     threads: share_of(TRAINING_CORES)
     params:
         model=subpath(input.weights, parent=True),
+        runtime=runtime,
         code=VIDEO_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"
 
