@@ -15,6 +15,9 @@ rule score:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         code=fingerprint("lightning_pose.cli.score"),
     shell:
@@ -56,6 +59,9 @@ rule plot_ood:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         members=lambda w: [
             str(part) for member in plot_members(w) for part in ("--member", *member)
