@@ -34,7 +34,9 @@ from lightning_pose.inference import film
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.cropzoom_run import create_cropzoom
 from lightning_pose.io.files import write_json
-from lightning_pose.io.video import OpenCvVideo, open_video, probe_video
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
+from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import set_threads
 from lightning_pose.settings import (
@@ -137,7 +139,7 @@ def whole_command(folder: Path, video: Path) -> float:
 def in_parts(model: CropZoomModel, video: Path) -> tuple[float, dict[str, float]]:
     """Return the seconds of a run, and those spent in each of its parts."""
     parts: dict[str, float] = defaultdict(float)
-    OpenCvVideo._read = timed(OpenCvVideo._read, parts, "decoding")  # type: ignore[method-assign]
+    PyAvVideo._read = timed(PyAvVideo._read, parts, "decoding")  # type: ignore[method-assign]
     model.detector.predict_batch = timed(  # type: ignore[method-assign]
         model.detector.predict_batch, parts, "detector"
     )

@@ -21,13 +21,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightning_pose.settings import Settings
 from lightning_pose.settings_checks import impossible_values
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
 # Keys of upstream Lightning Pose that mean nothing here.
 WITHOUT_EFFECT = (
-    "callbacks.anneal_weight.attr_name", "dali.base.predict", "dali.context", "dali.general", "eval", "hydra",
+    "callbacks.anneal_weight.attr_name", "dali.base.predict", "dali.context", "dali.general", "hydra",
+    "eval.colormap", "eval.fiftyone", "eval.hydra_paths", "eval.pred_csv_files_to_plot",
+    "eval.predict_vids_after_training", "eval.save_vids_after_training", "eval.saved_vid_preds_dir",
+    "eval.test_videos_directory", "eval.video_file_to_plot",
     "losses.unimodal_js", "model.model_name", "data.image_orig_dims",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.backbone_pretrained", "model.head",
@@ -115,6 +119,7 @@ def _read_yaml(path: Path) -> DictConfig:
         OmegaConf.register_new_resolver(
             "LP_ROOT_PATH", lambda *_: os.environ.get("LP_ROOT_PATH", os.getcwd())
         )
+    note_read(path)
     try:
         raw = OmegaConf.load(path)
     except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "lightning_pose"
 ROOT = Path(__file__).parent
@@ -29,7 +30,7 @@ def fingerprint(module: str, *left_out: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(reachable(module, left_out)):
         digest.update(name.encode())
-        digest.update(ast.dump(_without_docstrings(ast.parse(module_file(name).read_text()))).encode())
+        digest.update(_source(name).checksum)
     return digest.hexdigest()[:16]
 
 
@@ -40,7 +41,7 @@ def reachable(module: str, left_out: Sequence[str] = ()) -> set[str]:
         name = waiting.pop()
         if name not in found and name not in left_out:
             found.add(name)
-            waiting += _imports(name)
+            waiting += _source(name).imports
     return found
 
 
@@ -54,9 +55,18 @@ def _is_module(name: str) -> bool:
     return name.split(".")[0] == PACKAGE and module_file(name).is_file()
 
 
+class _Source(NamedTuple):
+    """What counts of a module: a checksum of its code, and the modules of ours that it imports."""
+
+    checksum: bytes
+    imports: tuple[str, ...]
+
+
 @cache
-def _imports(module: str) -> tuple[str, ...]:
-    return tuple(_find_imports(ast.parse(module_file(module).read_text())))
+def _source(module: str) -> _Source:
+    tree = ast.parse(module_file(module).read_text())
+    imports = tuple(_find_imports(tree))
+    return _Source(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).digest(), imports)
 
 
 def _find_imports(tree: ast.Module) -> Iterator[str]:

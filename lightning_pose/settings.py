@@ -68,6 +68,7 @@ class VideoLibrary(str, Enum):
     """What decodes videos."""
 
     auto = "auto"
+    pyav = "pyav"
     opencv = "opencv"
     dali = "dali"
 
@@ -111,7 +112,7 @@ class DataSettings:
     skeleton: list[Any] = field(default_factory=list)  # pairs of keypoint names, for drawing
     downsample_factor: int = 2  # a heatmap cell is 2**downsample_factor pixels of the network's input
     video_dir: Any = None  # unlabelled videos: a folder or a list of files, here or in data_dir
-    bbox_dir: str | None = None  # folder with <video>/bbox.csv: crops of the videos train, not whole frames
+    bbox_dir: str | None = None  # folder with <video>/bbox.csv or <video stem>_bbox.csv: their crops train
     mirrored_column_matches: list[Any] | None = None  # pca_multiview: keypoint numbers of each view
     columns_for_singleview_pca: list[int] | None = None  # pca_singleview: keypoint numbers; null = all
 
@@ -166,7 +167,7 @@ class TrainingSettings:
     gradient_clip_val: float | None = None  # largest norm of the gradient of a step
     ema_decay: float | None = None  # of a moving average of the weights, which then is the model; about 0.99
     compile: bool = False  # translate the network with torch.compile first; where that fails, go on without
-    num_workers: int = 0  # processes that load images; 0 = none beside the training
+    num_workers: int | None = None  # processes that load images; null = with a GPU the spare cores, up to 8
     early_stopping: bool = False  # end once validation has stalled
     early_stop_patience: int = 3  # validations without gain until then
     unfreezing_epoch: int = 0  # the backbone learns from this epoch on
@@ -225,7 +226,7 @@ class VideoBase:
 class VideoSettings:
     """How videos are read."""
 
-    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else OpenCV
+    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else PyAV
     base: VideoBase = field(default_factory=VideoBase)
 
 
@@ -306,6 +307,13 @@ class CallbackSettings:
 
 
 @dataclass
+class EvalSettings:
+    """How predictions are drawn into videos."""
+
+    confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn into videos
+
+
+@dataclass
 class WorkflowData:
     """How the workflow makes the data folder."""
 
@@ -370,4 +378,5 @@ class Settings:
     dali: VideoSettings = field(default_factory=VideoSettings)
     losses: LossSettings = field(default_factory=LossSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    eval: EvalSettings = field(default_factory=EvalSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)

@@ -37,6 +37,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses(settings),
         *_workflow(settings),
         *_shards(settings.workflow.shard_frames),
+        *_eval(settings.eval.confidence_thresh_for_vid),
         *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
     )
     return [Problem(f"{where}: {key}", expected, value) for key, expected, value in found]
@@ -73,9 +74,11 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
         value = getattr(training, key)
         if value is not None and value < 1:
             yield f"training.{key}", "at least 1, or null", str(value)
-    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "num_workers", "unfreezing_epoch", "num_gpus"):
+    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "unfreezing_epoch", "num_gpus"):
         if getattr(training, key) < 0:
             yield f"training.{key}", "at least 0", str(getattr(training, key))
+    if training.num_workers is not None and training.num_workers < 0:
+        yield "training.num_workers", "at least 0, or null", str(training.num_workers)
     for key in ("weight_decay", "backbone_factor"):
         if getattr(training.optimizer_params, key) < 0:
             yield (
@@ -231,6 +234,11 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def _shards(frames: int | None) -> Iterator[tuple[str, str, str]]:
     if frames is not None and frames < 1:
         yield "workflow.shard_frames", "at least 1, or null", str(frames)
+
+
+def _eval(threshold: float) -> Iterator[tuple[str, str, str]]:
+    if not 0 <= threshold <= 1:
+        yield "eval.confidence_thresh_for_vid", "a number from 0 to 1", str(threshold)
 
 
 def box_problems(boxes: BoxSettings) -> Iterator[tuple[str, str, str]]:

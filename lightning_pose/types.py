@@ -115,6 +115,8 @@ class Predictions:
     splits : list of str, or None
         ``train``, ``validation`` or ``test`` for labelled frames.
     scorer : str
+    xywh_frame_px : array, (N, 4), or None
+        The box that each frame was looked at in: x, y, w, h; None = not told.
     """
 
     index: list[str] | list[int]
@@ -123,6 +125,7 @@ class Predictions:
     confidence: np.ndarray
     splits: list[str] | None = None
     scorer: str = "lightning_pose"
+    xywh_frame_px: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

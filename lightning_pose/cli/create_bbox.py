@@ -110,9 +110,8 @@ def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> t
 @cache
 def _video_size(path: Path) -> tuple[int, int]:
     from lightning_pose.io.video import open_video
-    from lightning_pose.settings import VideoLibrary
 
-    return open_video(path, VideoLibrary.opencv).frame_hw()
+    return open_video(path).frame_hw()
 
 
 def _data_dir(args: argparse.Namespace) -> Path:

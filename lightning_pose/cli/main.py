@@ -6,10 +6,13 @@ Only the module of the subcommand that was asked for is imported, so that ``litp
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from lightning_pose import __version__
 from lightning_pose.types import UserError
@@ -26,11 +29,16 @@ COMMANDS = {
     "remap": "map a pose model's predictions back to frame coordinates",
     "merge": "join what was found in stretches of a video",
     "create_cropzoom": "join a detector and a pose model to one model",
+    "label_video": "draw predictions into a video",
     "score": "compute pixel errors of predictions against labels",
+    "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
+    "diff": "compare two folders of results",
+    "bundle": "pack a folder of results into one file",
     "index_images": "write checksums of a data set's images",
 }
 USER_ERROR_CODE = 2
+SIGNAL_CODE = 128  # exit code of a command that a signal ended, less the signal's number
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
@@ -54,7 +62,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; return the exit code (2 after a user's mistake)."""
+    """Run one subcommand; return the exit code: 2 after a user's mistake, else what the subcommand says."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in arguments if not argument.startswith("-")), None)
     args = build_parser(command).parse_args(arguments)
@@ -63,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     logging.getLogger("lightning_pose").setLevel(logging.INFO)
     try:
-        args.run(args)
+        from lightning_pose.io.provenance import recorded
+
+        with _leaving_when_asked(), recorded(["litpose", *arguments], f"lightning_pose.cli.{args.command}"):
+            code = args.run(args)
     except UserError as error:
         if args.debug:
             raise
@@ -78,7 +89,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"litpose {args.command}: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
+
+
+@contextlib.contextmanager
+def _leaving_when_asked() -> Iterator[None]:
+    """Make SIGTERM, which a scheduler sends before it kills, an exit that leaves nothing half-written."""
+
+    def leave(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a scheduler may send it to each process, and those pass it on
+        raise SystemExit(SIGNAL_CODE + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ def size_or_null(text: str) -> int | None:
 def frames_or_auto(text: str) -> int:
     """Parse a number of frames, or ``auto``, which the setting has as 0."""
     return 0 if text == "auto" else int(text)
+
+
+def is_video(path: Path) -> bool:
+    """Say whether a path is named as videos are."""
+    from lightning_pose.io.video import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES
 
 
 # as in the settings workflow.boxes, which have the defaults

@@ -5,8 +5,10 @@ beside it. For a pose model's crops, whose boxes lie beside the CSV, remapped_pr
 in frame pixels. With --detector_mode, the boxes (bbox.csv), the crops and their labels (cropped_<csv>) too.
 
 For a video, writes MODEL_DIR/video_preds/<video file name>/predictions.csv: row i is frame i, in frame
-pixels. A pose model needs the box of each frame (--bbox), which a detector writes beside its predictions with
---detector_mode.
+pixels. A pose model needs the box of each frame (--bbox, --bbox_dir), which a detector writes beside its
+predictions with --detector_mode, or another tool places. A cropzoom model takes such boxes too. A video that
+`litpose crop` made needs no boxes, and gets remapped_predictions.csv in frame pixels besides. Beside the
+predictions on a whole video, in frame pixels, lie its metrics: see `litpose video_metrics`.
 
 A cropzoom model (`litpose create_cropzoom`) needs none: it finds the animal itself. Its folder gets
 image_preds/<csv>/ and video_preds/<video file name>/ with predictions.csv in frame pixels and bbox.csv.
@@ -16,8 +18,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightning_pose.cli.options import add_look_option, add_overrides, box_settings
+from lightning_pose.cli.options import add_look_option, add_overrides, box_settings, is_video
+
+if TYPE_CHECKING:
+    from lightning_pose.inference.video_output import VideoOutput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input_path", type=Path, nargs="+", help="labels CSVs, found in the data folder too; videos"
     )
     parser.add_argument("--bbox", type=Path, help="boxes of a video's frames, for a pose model (one video)")
+    parser.add_argument(
+        "--bbox_dir",
+        type=Path,
+        help="folder of boxes: VIDEO_STEM_bbox.csv, VIDEO_STEM/bbox.csv or VIDEO_NAME/bbox.csv of each video",
+    )
     parser.add_argument(
         "--detector_mode", action="store_true", help="write bounding boxes and cropped images too"
     )
@@ -47,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_look_option(parser)
     parser.add_argument(
+        "--bbox_columns", action="store_true", help="write the box of each video frame beside its keypoints"
+    )
+    parser.add_argument(
+        "--parquet", action="store_true", help="write a video's predictions as predictions.parquet too"
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"
     )
     parser.add_argument("--skip_viz", action="store_true", help="accepted: no pictures are drawn")
@@ -56,14 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Predict."""
     from lightning_pose.io.cropzoom_dir import is_cropzoom_dir
-    from lightning_pose.io.video import SUFFIXES
     from lightning_pose.types import Problem, UserError
 
     if args.output and len(args.input_path) > 1:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
     if args.output and args.detector_mode:
         raise UserError(Problem("--output", "none with --detector_mode, which writes several files", "both"))
-    videos = [path for path in args.input_path if path.suffix.lower() in SUFFIXES]
+    videos = [path for path in args.input_path if is_video(path)]
     csv_files = [path for path in args.input_path if path not in videos]
     if is_cropzoom_dir(args.model_dir):
         _run_cropzoom(args, csv_files, videos)
@@ -79,11 +95,13 @@ def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[
     from lightning_pose.settings import BoxSettings
     from lightning_pose.types import Problem, UserError
 
-    for name in ("bbox", "detector_mode"):
-        if getattr(args, name):
-            raise UserError(
-                Problem(f"--{name}", "none with a cropzoom model, which places boxes itself", "one")
-            )
+    if args.detector_mode:
+        raise UserError(
+            Problem("--detector_mode", "none with a cropzoom model, which places boxes itself", "one")
+        )
+    bbox_csvs = _given_boxes(args, videos)
+    if bbox_csvs and hasattr(args, "detect_every"):
+        raise UserError(Problem("--detect_every", "none with boxes that are given", "one"))
     if args.output_bbox and not args.output:
         raise UserError(Problem("--output", "one with --output_bbox", "none"))
     output = Destination(args.output, args.output_bbox) if args.output else None
@@ -97,16 +115,16 @@ def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[
         args.allow_truncated,
         args.frames,
         box_settings(args, BoxSettings()).detect_every if hasattr(args, "detect_every") else None,
+        bbox_csvs,
+        _video_output(args, videos),
     )
 
 
 def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:
     from lightning_pose.inference.run import predict
     from lightning_pose.inference.video import predict_videos
-    from lightning_pose.types import Problem, UserError
 
-    if args.bbox and len(videos) != 1:
-        raise UserError(Problem("--bbox", "one video", f"{len(videos)} videos"))
+    bbox_csvs, writes = _given_boxes(args, videos), _video_output(args, videos)
     if csv_files:
         predict(
             model_dir=args.model_dir,
@@ -121,9 +139,36 @@ def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Pa
             args.model_dir,
             videos,
             args.output,
-            args.bbox,
+            bbox_csvs,
             args.detector_mode,
             args.overrides,
             args.allow_truncated,
             args.frames,
+            writes,
         )
+
+
+def _video_output(args: argparse.Namespace, videos: list[Path]) -> VideoOutput:
+    from lightning_pose.inference.video_output import VideoOutput
+    from lightning_pose.types import Problem, UserError
+
+    for name in ("bbox_columns", "parquet"):
+        if getattr(args, name) and not videos:
+            raise UserError(Problem(f"--{name}", "videos among the inputs", "none"))
+    return VideoOutput(args.bbox_columns, args.parquet)
+
+
+def _given_boxes(args: argparse.Namespace, videos: list[Path]) -> list[Path]:
+    """Return the CSV of each video's boxes, none if none are given."""
+    from lightning_pose.data.clips import find_video_boxes
+    from lightning_pose.types import Problem, UserError
+
+    if args.bbox and args.bbox_dir:
+        raise UserError(Problem("--bbox, --bbox_dir", "one of the two", "both"))
+    if args.bbox and len(videos) != 1:
+        raise UserError(Problem("--bbox", "one video", f"{len(videos)} videos"))
+    if args.bbox_dir and not videos:
+        raise UserError(Problem("--bbox_dir", "videos that the boxes are of", "none"))
+    if args.bbox:
+        return [args.bbox]
+    return [find_video_boxes(args.bbox_dir, video) for video in videos] if args.bbox_dir else []

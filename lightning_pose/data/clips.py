@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.data.cut import crop_image
+from lightning_pose.data.cut import LARGEST_BOX, crop_image
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
-from lightning_pose.io.video import Video, VideoFacts, find_videos, open_video, probe_video, uneven_frames
+from lightning_pose.io.video import Video, find_videos, open_video
+from lightning_pose.io.video_facts import VideoFacts, probe_video, uneven_frames
 from lightning_pose.settings import Settings, VideoLibrary
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Boxes, Problem, UserError
 
 CHUNK = 64  # frames decoded at a time
+BOXES_FROM_ROW = 2  # of a bounding-box CSV, as an editor counts
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,25 @@ def _find_clip(path: Path, length: int, bbox_dir: str | None) -> ClipFacts:
         raise UserError(Problem(str(path), expected, str(facts.frame_count)))
     if bbox_dir is None:
         return ClipFacts(facts)
-    return ClipFacts(facts, read_video_boxes(Path(bbox_dir) / path.name / "bbox.csv", facts))
+    return ClipFacts(facts, read_video_boxes(find_video_boxes(Path(bbox_dir), path), facts))
+
+
+def find_video_boxes(bbox_dir: Path, video: Path) -> Path:
+    """Return the CSV of a video's boxes in a folder, which may be another tool's.
+
+    It is ``<video file name>/bbox.csv``, ``<video stem>/bbox.csv`` or ``<video stem>_bbox.csv``.
+
+    Raises
+    ------
+    UserError
+        If there is none, or more than one.
+    """
+    names = (f"{video.name}/bbox.csv", f"{video.stem}/bbox.csv", f"{video.stem}_bbox.csv")
+    found = [name for name in names if (bbox_dir / name).is_file()]
+    if len(found) == 1:
+        return bbox_dir / found[0]
+    expected = f"the boxes of {video}: one of {', '.join(names)}"
+    raise UserError(Problem(str(bbox_dir), expected, " and ".join(found) or "none"))
 
 
 def read_video_boxes(bbox_csv: Path, facts: VideoFacts) -> np.ndarray:
@@ -81,15 +101,47 @@ def read_video_boxes(bbox_csv: Path, facts: VideoFacts) -> np.ndarray:
     Raises
     ------
     UserError
-        If the rows are not frames 0 to N - 1.
+        Of the first row that is amiss: it is no box, or not that of its frame.
     """
-    boxes = read_bboxes(bbox_csv)
-    if list(boxes.index) != list(range(facts.frame_count)):
-        first, last = (str(boxes.index[row]) for row in (0, -1)) if boxes.index else ("none", "none")
-        expected = f"a row for each of the frames 0 to {facts.frame_count - 1} of {facts.path}"
-        found = f"{len(boxes.index)} rows, {first} to {last}"
-        raise UserError(Problem(str(bbox_csv), expected, found))
+    try:
+        boxes = read_bboxes(bbox_csv)
+    except UserError as error:
+        first, more = error.problems[0], len(error.problems) - 1
+        rest = f" (and {more} more like it)" if more else ""
+        raise UserError(replace(first, found=f"{first.found}{rest}")) from None
+    problem = _wrong_frame(boxes, facts) or _beyond_reason(boxes, facts)
+    if problem is not None:
+        row, expected, found = problem
+        raise UserError(Problem(f"{bbox_csv}, row {row + BOXES_FROM_ROW}", expected, found))
     return boxes.xywh_px
+
+
+def _wrong_frame(boxes: Boxes, facts: VideoFacts) -> tuple[int, str, str] | None:
+    """Return the first row that is not its frame's: its number, what was expected, what was found."""
+    count = facts.frame_count
+    rule = f"a row for each of the frames 0 to {count - 1} of {facts.path}"
+    if not boxes.index:
+        return 0, f"frame 0, and {rule}", "none"
+    summary = f"{len(boxes.index)} rows, {boxes.index[0]} to {boxes.index[-1]}"
+    for number, name in enumerate(boxes.index[:count]):
+        if name != number:
+            return number, f"frame {number}, and {rule}", f"frame {name}; {summary}"
+    if len(boxes.index) == count:
+        return None
+    if len(boxes.index) > count:
+        return count, f"the end of the file, and {rule}", f"frame {boxes.index[count]}; {summary}"
+    return len(boxes.index), f"frame {len(boxes.index)}, and {rule}", f"the end of the file; {summary}"
+
+
+def _beyond_reason(boxes: Boxes, facts: VideoFacts) -> tuple[int, str, str] | None:
+    """Return the first row whose box is so large that its padding would fill the memory."""
+    limit = LARGEST_BOX * max(facts.height, facts.width)
+    too_large = np.flatnonzero((boxes.xywh_px[:, 2:] > limit).any(1))
+    if not len(too_large):
+        return None
+    row = int(too_large[0])
+    _, _, w, h = boxes.xywh_px[row]
+    return row, f"h and w up to {limit}, {LARGEST_BOX} times the frame's side", f"h={h:g}, w={w:g}"
 
 
 class Clip:
@@ -110,7 +162,7 @@ class Clip:
         height: int,
         width: int,
         keeps: bool,
-        library: VideoLibrary = VideoLibrary.opencv,
+        library: VideoLibrary = VideoLibrary.auto,
         on_gpu: bool = False,
     ) -> None:
         self.facts, self.height, self.width, self.keeps = facts, height, width, keeps

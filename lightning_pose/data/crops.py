@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.data.context import context_name, find_context
-from lightning_pose.data.cut import Box, crop_image, misses
+from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, crop_name, next_generation, read_manifest
@@ -34,7 +34,6 @@ from lightning_pose.types import Labels, Problem, UserError
 logger = logging.getLogger(__name__)
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-LARGEST_BOX = 4  # times the frame's larger side; more is a mistake, and its padding would fill the memory
 NAMED = 5  # problems of one kind named one by one
 FIRST_ROW = 4  # of a labels CSV, as an editor counts
 

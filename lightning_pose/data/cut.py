@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 Box = tuple[float, float, float, float]
+LARGEST_BOX = 4  # times the frame's larger side; more is a mistake, and its padding would fill the memory
 
 
 def crop_image(image: np.ndarray, box: Box, crop_hw: tuple[int, int]) -> np.ndarray:

@@ -43,7 +43,7 @@ class UnlabeledSequences(Dataset):
         length: int,
         augmentation: Augmentation | None = None,
         seed: int = 0,
-        library: VideoLibrary = VideoLibrary.opencv,
+        library: VideoLibrary = VideoLibrary.auto,
         on_gpu: bool = False,
     ) -> None:
         total = sum(facts.video.frame_count for facts in clips)

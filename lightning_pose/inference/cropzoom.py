@@ -29,7 +29,8 @@ from lightning_pose.inference.pictures import (
 from lightning_pose.inference.predict import READERS, Predictor
 from lightning_pose.io.crop_manifest import crop_name
 from lightning_pose.io.cropzoom_dir import CropZoom, is_cropzoom_dir, read_cropzoom
-from lightning_pose.io.video import Video, VideoFacts, probe_video
+from lightning_pose.io.video import Video
+from lightning_pose.io.video_facts import VideoFacts, probe_video
 from lightning_pose.types import Boxes, Predictions, Split
 
 

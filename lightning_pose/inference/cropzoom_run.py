@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.run import resolve_input, same_keypoints, write_with_errors
-from lightning_pose.inference.video import Stretch, find_stretches, predicted
+from lightning_pose.inference.video import Stretch, film_of, find_stretches, predicted, read_given_boxes
+from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
@@ -18,7 +21,7 @@ from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.settings import BoxSettings
-from lightning_pose.types import Boxes, Labels, Predictions, Problem, UserError
+from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +88,12 @@ def predict_cropzoom(
     allow_truncated: bool = False,
     frames: str | None = None,
     detect_every: int | None = None,
+    bbox_csvs: Sequence[Path] = (),
+    writes: VideoOutput = KEYPOINTS_ONLY,
 ) -> None:
     """Predict on labels CSVs of frames and on videos.
+
+    Metrics lie beside the predictions on whole videos, unless `output` says where these go.
 
     Parameters
     ----------
@@ -100,21 +107,25 @@ def predict_cropzoom(
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
     frames : ``start:stop`` of each video; None = all.
     detect_every : frames of a video from one look of the detector to the next; None = as the folder says.
+    bbox_csvs : the boxes of each video's frames, instead of the detector's; none = the detector places them.
+    writes : what is written of videos besides keypoints and confidence.
 
     Raises
     ------
     UserError
         Whatever is wrong with a model or an input, before anything is predicted.
     """
+    writes.check()
     cropzoom = read_cropzoom(folder)
     images = data_dir or Path(read_model_settings(cropzoom.detector_dir).data.data_dir)
     labels = [_read(path, images, cropzoom) for path in labels_csvs]
     stretches = find_stretches(videos, allow_truncated, frames)
+    boxes = read_given_boxes(stretches, bbox_csvs)
     model = CropZoomModel.from_dir(folder, overrides, detect_every)
     for path, own in labels:
         _predict_labels(model, path, own, images, folder, output)
-    for stretch in stretches:
-        _predict_video(model, stretch, folder, output)
+    for stretch, xywh_px in zip(stretches, boxes, strict=True):
+        _predict_video(model, stretch, xywh_px, folder, output, writes)
 
 
 def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]:
@@ -132,22 +143,32 @@ def _predict_labels(
 ) -> None:
     predictions, boxes = model.predict_frames_and_boxes(labels.image_paths, data_dir)
     if output is not None:
-        _write(predictions, boxes, output)
+        if output.bbox is not None:
+            write_bboxes(boxes, output.bbox)
+        write_predictions(predictions, output.predictions)
+        logger.info("wrote %s", output.predictions)
         return
     own = folder / "image_preds" / csv.name
     write_bboxes(boxes, own / "bbox.csv")
     write_with_errors(predictions, labels, own / "predictions.csv")
 
 
-def _predict_video(model: CropZoomModel, stretch: Stretch, folder: Path, output: Destination | None) -> None:
+def _predict_video(
+    model: CropZoomModel,
+    stretch: Stretch,
+    xywh_px: np.ndarray | None,
+    folder: Path,
+    output: Destination | None,
+    writes: VideoOutput,
+) -> None:
     place = folder / "video_preds" / stretch.facts.path.name
     target = output or Destination(place / stretch.name("predictions"), place / stretch.name("bbox"))
-    with predicted(model.film(stretch.facts, stretch.frames), stretch, target.predictions) as found:
-        _write(*found, target)
-
-
-def _write(predictions: Predictions, boxes: Boxes, output: Destination) -> None:
-    if output.bbox is not None:
-        write_bboxes(boxes, output.bbox)
-    write_predictions(predictions, output.predictions)
-    logger.info("wrote %s", output.predictions)
+    if xywh_px is None:
+        film = model.film(stretch.facts, stretch.frames)
+    else:
+        film = film_of(model.pose, stretch.facts, xywh_px, stretch.frames)
+    with predicted(film, stretch, target.predictions) as (predictions, boxes):
+        if target.bbox is not None:
+            write_bboxes(boxes, target.bbox)
+        measured = output is None and stretch.frames is None
+        write_video_predictions(predictions, boxes, target.predictions, writes, folder if measured else None)

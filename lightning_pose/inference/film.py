@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from lightning_pose.inference.film_boxes import BoxSource
 from lightning_pose.inference.pictures import predict_in_boxes, sees_context
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.video import Video
+from lightning_pose.io.video_stretch import read_ahead
 
 MARGIN = max(OFFSETS)  # frames before and after that context models see
 
@@ -60,20 +60,8 @@ def predict_parts(
     size : most frames that the network sees at a time.
     """
     run = FilmRun(pose, boxes, parts, chosen, size)
-    for frames in _read_ahead(video, run.decoded, size):
+    for frames in read_ahead(video, run.decoded, size):
         yield from run.take(frames)
-
-
-def _read_ahead(video: Video, frames: range, size: int) -> Iterator[np.ndarray]:
-    """Yield consecutive frames, decoding `size` of them while those before are worked on."""
-    with ThreadPoolExecutor(1) as reader:  # one, since frames come in order
-        ahead = None
-        for start in range(frames.start, frames.stop, size):
-            current, ahead = ahead, reader.submit(video.read, start, min(size, frames.stop - start))
-            if current is not None:
-                yield current.result()
-        if ahead is not None:
-            yield ahead.result()
 
 
 class Held:

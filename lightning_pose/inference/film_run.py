@@ -21,8 +21,9 @@ from lightning_pose.inference.part_store import PartStore
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import WEIGHTS_FILE
-from lightning_pose.io.video import Video, VideoFacts, open_video
-from lightning_pose.types import Boxes, Predictions, Problem, UserError
+from lightning_pose.io.video import Video, open_video
+from lightning_pose.io.video_facts import VideoFacts
+from lightning_pose.types import Boxes, Predictions
 
 logger = logging.getLogger(__name__)
 
@@ -76,24 +77,6 @@ def predict_film(film: Film, store: PartStore | None = None) -> tuple[Prediction
     finally:
         video.close()
     return _joined(film, found)
-
-
-def parse_frames(text: str, facts: VideoFacts) -> range:
-    """Return the frames that ``start:stop`` means; either may be missing.
-
-    Raises
-    ------
-    UserError
-        If it is malformed, or beyond the video.
-    """
-    expected = f"start:stop within 0:{facts.frame_count}, the frames of {facts.path}"
-    start, colon, stop = text.partition(":")
-    if not colon or not all(own.isdecimal() or not own for own in (start, stop)):
-        raise UserError(Problem("--frames", expected, text))
-    frames = range(int(start or 0), int(stop or facts.frame_count))
-    if not 0 <= frames.start < frames.stop <= facts.frame_count:
-        raise UserError(Problem("--frames", expected, text))
-    return frames
 
 
 def origin_of_predictor(name: str, predictor: Predictor) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from lightning_pose.io.bboxes import COLUMNS, read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions, write_predictions
 from lightning_pose.io.tables import read_rows
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
 
@@ -91,7 +91,15 @@ def _join_predictions(parts: list[Predictions]) -> Predictions:
     index = [number for own in parts for number in own.index]
     keypoints_px = np.concatenate([own.keypoints_px for own in parts])
     confidence = np.concatenate([own.confidence for own in parts])
-    return Predictions(index, parts[0].keypoint_names, keypoints_px, confidence, scorer=parts[0].scorer)  # type: ignore[arg-type]
+    boxes = [own.xywh_frame_px for own in parts if own.xywh_frame_px is not None]
+    return Predictions(
+        index,  # type: ignore[arg-type]
+        parts[0].keypoint_names,
+        keypoints_px,
+        confidence,
+        scorer=parts[0].scorer,
+        xywh_frame_px=np.concatenate(boxes) if len(boxes) == len(parts) else None,
+    )
 
 
 def _join_boxes(parts: list[Boxes]) -> Boxes:

@@ -16,7 +16,7 @@ from lightning_pose.inference.film_run import predict_film
 from lightning_pose.inference.pictures import Found, check_frame, predict_whole
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import film_of
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Predictions
 
 

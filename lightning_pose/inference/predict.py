@@ -23,6 +23,7 @@ from lightning_pose.models.hardware import pick_device, resolve_precision, set_t
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.models.weights_file import load_fully, read_state
 from lightning_pose.settings import Precision, Settings, takes_context
+from lightning_pose.traces import note_images
 from lightning_pose.types import Predictions, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Predictor:
 
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
         """Predict on image files, paths relative to `data_dir`."""
+        note_images(data_dir, image_paths)
         parts = [self.predict_batch(*batch) for batch in self._batches(image_paths, Path(data_dir))]
         names = self.settings.data.keypoint_names or []
         keypoints_px = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, len(names), 2))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from lightning_pose.geometry.crop_space import crop_to_frame, parse_size
-from lightning_pose.io.bboxes import read_bboxes
-from lightning_pose.io.crop_manifest import MANIFEST, read_manifest
+from lightning_pose.io.bboxes import boxes_digest, read_bboxes
+from lightning_pose.io.crop_manifest import (
+    BOXES_FILE,
+    MANIFEST,
+    damaged_crops,
+    manifest_of_video,
+    read_manifest,
+)
 from lightning_pose.io.predictions import read_predictions, write_predictions
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
@@ -70,6 +77,51 @@ def remap(predictions: Predictions, boxes: Boxes, rows: list[int], crop_hw: Crop
         splits=predictions.splits,
         scorer=predictions.scorer,
     )
+
+
+@dataclass(frozen=True)
+class VideoCrops:
+    """What a video of crops shows.
+
+    Parameters
+    ----------
+    boxes : of each frame, in frame pixels of the video that was cropped.
+    crop_hw : height and width of the crops.
+    """
+
+    boxes: Boxes
+    crop_hw: tuple[int, int]
+
+    def remap(self, predictions: Predictions) -> Predictions:
+        """Map keypoints on some of its frames from crop to frame pixels."""
+        return remap(predictions, self.boxes, self._rows(predictions), self.crop_hw)
+
+    def boxes_of(self, predictions: Predictions) -> Boxes:
+        """Return the boxes of the frames predicted on."""
+        return Boxes(list(predictions.index), self.boxes.xywh_px[self._rows(predictions)])  # type: ignore[arg-type]
+
+    def _rows(self, predictions: Predictions) -> list[int]:
+        return [int(number) for number in predictions.index]
+
+
+def read_video_crops(video: Path) -> VideoCrops | None:
+    """Return what lies beside a video of crops, None if it is none.
+
+    Raises
+    ------
+    UserError
+        If the video or its boxes are no longer those that were written together.
+    """
+    manifest, path, bbox_csv = manifest_of_video(video), video.parent / MANIFEST, video.parent / BOXES_FILE
+    if manifest is None:
+        return None
+    if str(video) in damaged_crops(path):
+        raise UserError(
+            Problem(str(video), f"the video of crops that {path} tells of (crop again)", "another")
+        )
+    boxes = read_bboxes(bbox_csv)
+    _same_boxes(path, manifest["crops"], bbox_csv, boxes)
+    return VideoCrops(boxes, tuple(manifest["crop_size"]))
 
 
 def match_rows(predictions: Predictions, boxes: Boxes, predictions_csv: Path, bbox_csv: Path) -> list[int]:
@@ -134,6 +186,9 @@ def _crop_size(bbox_csv: Path, boxes: Boxes, setting: str | None) -> CropSize:
 def _same_boxes(path: Path, crops: dict[str, Any], bbox_csv: Path, boxes: Boxes) -> None:
     """Refuse boxes that changed since the crops were cut: every keypoint would be misplaced."""
     problems = []
+    digests = {entry["boxes"] for entry in crops.values() if "boxes" in entry}  # of a video's frames
+    if digests and digests != {boxes_digest(boxes.xywh_px)}:
+        problems.append(Problem(str(bbox_csv), f"the boxes that {path} tells of (crop again)", "others"))
     for row, (name, box) in enumerate(zip(boxes.index, boxes.xywh_px, strict=True), 2):
         cut = crops.get(str(name), {}).get("box")
         if cut is not None and not np.array_equal(cut, box):

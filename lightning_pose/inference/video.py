@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,17 +19,19 @@ from lightning_pose.inference.film_boxes import GivenBoxes
 from lightning_pose.inference.film_run import (
     Film,
     origin_of_predictor,
-    parse_frames,
     predict_film,
     store_beside,
 )
 from lightning_pose.inference.predict import Predictor
-from lightning_pose.io.bboxes import write_bboxes
+from lightning_pose.inference.remap import VideoCrops, read_video_crops
+from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
+from lightning_pose.io.bboxes import boxes_digest, write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.model_dir import read_model_settings
-from lightning_pose.io.predictions import write_predictions
-from lightning_pose.io.video import Video, VideoFacts, probe_video, uneven_frames
-from lightning_pose.io.video_damage import WholePart, find_whole_part, write_whole_part
+from lightning_pose.io.video import Video
+from lightning_pose.io.video_damage import WholePart, check_videos, write_whole_part
+from lightning_pose.io.video_facts import VideoFacts, uneven_frames
+from lightning_pose.io.video_stretch import parse_frames
 from lightning_pose.settings import WorkflowSettings
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
@@ -61,51 +62,57 @@ def predict_videos(
     model_dir: Path,
     videos: Sequence[Path],
     output: Path | None = None,
-    bbox_csv: Path | None = None,
+    bbox_csvs: Sequence[Path] = (),
     detector_mode: bool = False,
     overrides: Sequence[str] = (),
     allow_truncated: bool = False,
     frames: str | None = None,
+    writes: VideoOutput = KEYPOINTS_ONLY,
 ) -> None:
-    """Predict on each video with the model of a folder; row i is frame i, in frame pixels.
+    """Predict on each video with the model of a folder; row i is frame i, in pixels of the video.
+
+    For a video of crops, ``remapped_predictions.csv`` holds the same in pixels of the frames cropped.
+
+    Metrics lie beside the predictions on whole videos, unless `output` says where these go.
 
     Parameters
     ----------
     model_dir : the trained model's folder.
     videos : the files.
     output : where the predictions go; None = ``MODEL_DIR/video_preds/<video file name>/predictions.csv``.
-    bbox_csv : for a pose model, the box of each frame; None = the model looks at whole frames.
+    bbox_csvs : for a pose model, the boxes of each video's frames; none = the model looks at whole frames.
     detector_mode : write boxes too, to ``bbox.csv`` beside the predictions.
     overrides : ``key=value`` over the settings of the training.
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
     frames : ``start:stop`` of each video; None = all.
+    writes : what is written besides keypoints and confidence.
 
     Raises
     ------
     UserError
         If a video is missing or damaged, or the boxes are not those of the video, before anything is written.
     """
-    for name, given in (("--bbox", bbox_csv), ("--frames", frames)):
-        if detector_mode and given is not None:
+    for name, given in (("--bbox", bbox_csvs), ("--frames", frames)):
+        if detector_mode and given:
             expected = "none with --detector_mode, whose boxes are of whole videos"
             raise UserError(Problem(name, expected, "one"))
+    writes.check()
     stretches = find_stretches(videos, allow_truncated, frames)
-    boxes = [None if bbox_csv is None else read_video_boxes(bbox_csv, own.facts) for own in stretches]
-    if (
-        bbox_csv is None
-        and crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
-    ):
-        raise UserError(
-            Problem("--bbox", "the box of each frame, since the model was trained on crops", "none")
-        )
+    boxes = read_given_boxes(stretches, bbox_csvs)
+    is_of_crops = crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
+    crops = [_crops_shown(own.facts.path, is_of_crops, bool(bbox_csvs)) for own in stretches]
     predictor = Predictor(model_dir, overrides)
-    for stretch, xywh_px in zip(stretches, boxes, strict=True):
+    for stretch, xywh_px, shown in zip(stretches, boxes, crops, strict=True):
         folder = model_dir / "video_preds" / stretch.facts.path.name
         destination = output or folder / stretch.name("predictions")
         film = film_of(predictor, stretch.facts, xywh_px, stretch.frames)
         with predicted(film, stretch, destination) as (predictions, looked_at):
-            write_predictions(predictions, destination)
-            logger.info("wrote %s", destination)
+            measured = model_dir if output is None and stretch.frames is None else None
+            write_video_predictions(predictions, looked_at, destination, writes, None if shown else measured)
+            if shown is not None and output is None:
+                remapped = destination.with_name(f"remapped_{destination.name}")
+                in_frame = shown.remap(predictions)
+                write_video_predictions(in_frame, shown.boxes_of(predictions), remapped, writes, measured)
             if detector_mode:
                 width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
                 boxes_csv = destination.with_name("bbox.csv")
@@ -114,19 +121,54 @@ def predict_videos(
                 )
 
 
+def _crops_shown(video: Path, is_of_crops: bool, has_boxes: bool) -> VideoCrops | None:
+    """Return what a video of crops shows; None for one of frames, which a model of crops needs boxes for."""
+    crops = read_video_crops(video)
+    if crops is not None and has_boxes:
+        raise UserError(Problem("--bbox", f"none for {video}, whose frames are crops already", "boxes"))
+    if crops is None and is_of_crops and not has_boxes:
+        trained = "since the model was trained on crops"
+        expected = f"the box of each frame, {trained} (or --bbox_dir, or a video of `litpose crop`)"
+        raise UserError(Problem("--bbox", expected, "none"))
+    return crops
+
+
 def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | None = None) -> list[Stretch]:
     """Look at all videos, so that a damaged one is refused before anything is predicted.
 
     With `allow_truncated`, the facts are those of the frames that are there; how many there should be is told
     too.
     """
-    wholes = [find_whole_part(path) if allow_truncated else None for path in videos]
-    pairs = zip(videos, wholes, strict=True)
-    found = [probe_video(path) if whole is None else whole.facts for path, whole in pairs]
     return [
-        Stretch(facts, whole, None if frames is None else parse_frames(frames, facts))
-        for facts, whole in zip(found, wholes, strict=True)
+        Stretch(
+            whole.facts,
+            whole if allow_truncated else None,
+            None if frames is None else parse_frames(frames, whole.facts),
+        )
+        for whole in check_videos(videos, allow_truncated)
     ]
+
+
+def read_given_boxes(stretches: Sequence[Stretch], bbox_csvs: Sequence[Path]) -> list[np.ndarray | None]:
+    """Return the boxes of each video's frames, (N, 4), None where none are given.
+
+    Raises
+    ------
+    UserError
+        The first problem of every file.
+    """
+    if not bbox_csvs:
+        return [None] * len(stretches)
+    boxes: list[np.ndarray | None] = []
+    problems = []
+    for csv, stretch in zip(bbox_csvs, stretches, strict=True):
+        try:
+            boxes.append(read_video_boxes(csv, stretch.facts))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return boxes
 
 
 @contextmanager
@@ -163,8 +205,8 @@ def film_of(
         return GivenBoxes(whole if xywh_px is None else xywh_px, parts, chosen)
 
     def origin() -> dict[str, Any]:
-        given = b"" if xywh_px is None else np.ascontiguousarray(xywh_px, dtype=float).tobytes()
-        return {**origin_of_predictor("the model", predictor), "boxes": hashlib.sha256(given).hexdigest()}
+        given = np.empty((0, 4)) if xywh_px is None else xywh_px
+        return {**origin_of_predictor("the model", predictor), "boxes": boxes_digest(given)}
 
     return Film(facts, predictor, boxes_of, origin, frames)
 

@@ -54,5 +54,5 @@ def _origin(detector_dir: Path, video: Path) -> dict[str, Any]:
         "weights": sha256(detector_dir / WEIGHTS_FILE),
         "video": [file.st_size, file.st_mtime_ns],
         "boxes": repr((workflow.boxes, workflow.crop_ratios[0], workflow.anchor_keypoints)),
-        "code": fingerprint("lightning_pose.inference.video"),
+        "code": fingerprint("lightning_pose.inference.video", "lightning_pose.inference.video_output"),
     }

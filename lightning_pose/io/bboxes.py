@@ -6,15 +6,16 @@ Boxes of other tools are accepted; our own carry a column `status` that says how
 from __future__ import annotations
 
 import csv
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.tables import format_number, parse_number, read_rows
+from lightning_pose.io.tables import BOX_COORDS, format_number, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
 
-COLUMNS = ("x", "y", "h", "w")
+COLUMNS = BOX_COORDS
 
 
 def read_bboxes(path: str | Path) -> Boxes:
@@ -72,3 +73,8 @@ def write_bboxes(boxes: Boxes, path: str | Path) -> None:
         for row, (name, (x, y, w, h)) in enumerate(zip(boxes.index, boxes.xywh_px, strict=True)):
             ending = [] if boxes.status is None else [boxes.status[row]]
             writer.writerow([name, *(format_number(value) for value in (x, y, h, w)), *ending])
+
+
+def boxes_digest(xywh_px: np.ndarray) -> str:
+    """Return a checksum of boxes, (N, 4): the same ones have the same, however they are written."""
+    return hashlib.sha256(np.ascontiguousarray(xywh_px, dtype=float).tobytes()).hexdigest()

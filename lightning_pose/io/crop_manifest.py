@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 MANIFEST = "crops.json"
+BOXES_FILE = "bbox.csv"
 FIRST_GENERATION = "1"
 
 
@@ -33,6 +34,14 @@ def crops_dir(labels_csv: str | Path) -> Path | None:
     if manifest is None or labels_csv.name != f"cropped_{manifest['source']}":
         return None
     return Path(os.path.normpath(labels_csv.parent / manifest["images_dir"]))
+
+
+def manifest_of_video(video: str | Path) -> dict[str, Any] | None:
+    """Return the manifest beside a video of crops, None if it is no such video."""
+    video = Path(video)
+    manifest = read_manifest(video.parent / MANIFEST)
+    entries = manifest["crops"].values() if manifest else ()
+    return manifest if any("boxes" in entry and video.name in entry["files"] for entry in entries) else None
 
 
 def damaged_crops(path: str | Path) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from lightning_pose.io.files import read_json, write_json
 from lightning_pose.settings import BoxSettings
 from lightning_pose.settings_checks import box_problems
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError
 
 CROPZOOM_FILE = "cropzoom.json"
@@ -68,6 +69,7 @@ def read_cropzoom(folder: Path) -> CropZoom:
         If it is missing or damaged, or a value is impossible.
     """
     path = Path(folder) / CROPZOOM_FILE
+    note_read(path)
     content = read_json(path)
     if not isinstance(content, dict):
         found = "a damaged file" if path.is_file() else "no such file"

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lightning_pose.traces import note_written
+
 CHUNK_BYTES = 1 << 20
 
 
@@ -25,6 +27,7 @@ def write_atomic(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+        note_written(path)
     finally:
         temporary.unlink(missing_ok=True)
 

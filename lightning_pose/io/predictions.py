@@ -1,4 +1,8 @@
-"""Predictions CSV (x, y, likelihood, and for labelled frames the set) and pixel-error CSV."""
+"""Predictions CSV and pixel-error CSV.
+
+Predictions are x, y, likelihood; for labelled frames the set; and, as an option, the box that was looked at,
+as ``bbox`` x, y, h, w.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,11 @@ from lightning_pose.io.tables import (
 from lightning_pose.types import Predictions, Problem, UserError
 
 
+def box_columns(xywh_px: np.ndarray) -> np.ndarray:
+    """Return boxes x, y, w, h, (N, 4), in the order x, y, h, w of files, or the other way round."""
+    return xywh_px[:, [0, 1, 3, 2]]
+
+
 def read_predictions(path: str | Path) -> Predictions:
     """Read a predictions CSV.
 
@@ -38,6 +47,7 @@ def read_predictions(path: str | Path) -> Predictions:
         confidence=table.columns["likelihood"],
         splits=table.sets,
         scorer=table.scorer,
+        xywh_frame_px=None if table.boxes is None else box_columns(table.boxes),
     )
 
 
@@ -49,10 +59,11 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
         "likelihood": predictions.confidence,
     }
     index = [str(name) for name in predictions.index]
-    write_keypoint_table(
-        KeypointTable(predictions.scorer, index, predictions.keypoint_names, columns, predictions.splits),
-        path,
+    boxes = None if predictions.xywh_frame_px is None else box_columns(predictions.xywh_frame_px)
+    table = KeypointTable(
+        predictions.scorer, index, predictions.keypoint_names, columns, predictions.splits, boxes
     )
+    write_keypoint_table(table, path)
 
 
 def write_pixel_errors(

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError
 
 HEADER_ROWS = 3
 SET_COLUMN = "set"
+BOX_NAME, BOX_COORDS = "bbox", ("x", "y", "h", "w")  # of box columns, as if of a keypoint
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class KeypointTable:
         Coordinate name (x, y, likelihood, visible) to an (N, K) float array; NaN = empty cell.
     sets : list of str, or None
         The column `set`.
+    boxes : array, (N, 4), or None
+        The columns of `BOX_COORDS`, behind those of the keypoints.
     """
 
     scorer: str
@@ -41,6 +45,7 @@ class KeypointTable:
     keypoint_names: list[str]
     columns: dict[str, np.ndarray]
     sets: list[str] | None
+    boxes: np.ndarray | None = None
 
 
 def read_rows(path: Path) -> list[list[str]]:
@@ -51,6 +56,7 @@ def read_rows(path: Path) -> list[list[str]]:
     UserError
         If there is no such file or it is no text.
     """
+    note_read(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             return list(csv.reader(file))
@@ -87,22 +93,26 @@ def parse_keypoint_rows(
     scorers, names_row, coords_row = (row[1:] for row in rows[:HEADER_ROWS])
     has_set = bool(scorers) and SET_COLUMN in (scorers[-1], names_row[-1:] and names_row[-1])
     width = len(coords_row) - has_set
-    names, own_coords = _header(path, names_row[:width], coords_row[:width], coords)
+    has_boxes = _ends_with_boxes(names_row[:width], coords_row[:width])
+    keypoint_width = width - len(BOX_COORDS) * has_boxes
+    names, own_coords = _header(path, names_row[:keypoint_width], coords_row[:keypoint_width], coords)
     body = [(number, row) for number, row in enumerate(rows[HEADER_ROWS:], HEADER_ROWS + 1) if any(row)]
     if body and body[0][1][0] == "" and not any(body[0][1][1:]):
         body = body[1:]
     if not body:
         raise UserError(Problem(str(path), "at least one row below the header", "none"))
-    values, problems = _numbers(path, body, width, has_set, names, own_coords)
+    columns = [f"{name} {coord}" for name, coord in zip(names_row[:width], coords_row, strict=False)]
+    values, problems = _numbers(path, body, columns, has_set)
     if problems:
         raise UserError(problems)
-    cells = values.reshape(len(body), len(names), len(own_coords))
+    cells = values[:, :keypoint_width].reshape(len(body), len(names), len(own_coords))
     return KeypointTable(
         scorer=scorers[0] if scorers else "",
         index=[row[0] for _, row in body],
         keypoint_names=names,
         columns={coord: cells[..., i].copy() for i, coord in enumerate(own_coords)},
         sets=[row[width + 1] for _, row in body] if has_set else None,
+        boxes=values[:, keypoint_width:].copy() if has_boxes else None,
     )
 
 
@@ -110,6 +120,8 @@ def write_keypoint_table(table: KeypointTable, path: str | Path) -> None:
     """Write a labels or predictions file; numbers read back exactly."""
     coords = list(table.columns)
     per_keypoint = [(name, coord) for name in table.keypoint_names for coord in coords]
+    if table.boxes is not None:
+        per_keypoint += [(BOX_NAME, coord) for coord in BOX_COORDS]
     extra = [] if table.sets is None else [SET_COLUMN]
     header = [
         ["scorer", *[table.scorer] * len(per_keypoint), *extra],
@@ -117,6 +129,8 @@ def write_keypoint_table(table: KeypointTable, path: str | Path) -> None:
         ["coords", *(coord for _, coord in per_keypoint), *("" for _ in extra)],
     ]
     cells = np.stack([table.columns[coord] for coord in coords], axis=-1).reshape(len(table.index), -1)
+    if table.boxes is not None:
+        cells = np.concatenate([cells, table.boxes], axis=1)
     with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerows(header)
@@ -144,6 +158,11 @@ def parse_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _ends_with_boxes(names_row: list[str], coords_row: list[str]) -> bool:
+    count = len(BOX_COORDS)
+    return names_row[-count:] == [BOX_NAME] * count and tuple(coords_row[-count:]) == BOX_COORDS
+
+
 def _header(
     path: Path, names_row: list[str], coords_row: list[str], allowed: tuple[tuple[str, ...], ...]
 ) -> tuple[list[str], tuple[str, ...]]:
@@ -160,13 +179,9 @@ def _header(
 
 
 def _numbers(
-    path: Path,
-    body: list[tuple[int, list[str]]],
-    width: int,
-    has_set: bool,
-    names: list[str],
-    coords: tuple[str, ...],
+    path: Path, body: list[tuple[int, list[str]]], columns: list[str], has_set: bool
 ) -> tuple[np.ndarray, list[Problem]]:
+    width = len(columns)
     values = np.full((len(body), width), np.nan)
     problems = []
     expected = width + 1 + has_set
@@ -177,10 +192,8 @@ def _numbers(
         for j, text in enumerate(row[1 : width + 1]):
             parsed = parse_number(text)
             if parsed is None:
-                column = f"{names[j // len(coords)]} {coords[j % len(coords)]}"
-                problems.append(
-                    Problem(f"{path}, row {number}, {column}", "a number or an empty cell", repr(text))
-                )
+                where = f"{path}, row {number}, {columns[j]}"
+                problems.append(Problem(where, "a number or an empty cell", repr(text)))
             else:
                 values[i, j] = parsed
     return values, problems

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lightning_pose.io.video import Video, VideoFacts
+from lightning_pose.io.video import Video
+from lightning_pose.io.video_facts import VideoFacts
 from lightning_pose.types import Problem, UserError
 
 CPU_CODECS = ("vp8", "vp9", "mjpeg", "libvpx", "libvpx-vp9")
@@ -29,7 +30,7 @@ class DaliVideo(Video):
     def __init__(self, facts: VideoFacts, on_gpu: bool) -> None:
         super().__init__(facts)
         if not on_gpu and facts.codec not in CPU_CODECS:
-            expected = "a video that DALI decodes without a GPU (VP8, VP9, MJPEG), or dali.library: opencv"
+            expected = "a video that DALI decodes without a GPU (VP8, VP9, MJPEG), or dali.library: pyav"
             raise UserError(Problem(str(facts.path), expected, facts.codec))
         self._bytes = np.memmap(facts.path, np.uint8, "r")
         self._on_gpu = on_gpu

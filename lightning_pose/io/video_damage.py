@@ -1,14 +1,20 @@
-"""Videos that are damaged: what is there of them, found by decoding all of it once."""
+"""Look at videos before hours are spent on them: what is there of each, and where the damage begins.
+
+Every video is scanned packet by packet, and its first frame decoded. One that may be damaged is decoded to
+its end as well, which takes longer and sees what the scan cannot: damage within a packet.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_pose.io.files import write_json
-from lightning_pose.io.video import VideoFacts, open_video, probe_video
-from lightning_pose.settings import VideoLibrary
+from lightning_pose.io.video_facts import VideoFacts, probe_video
+from lightning_pose.io.video_pyav import PyAvVideo
+from lightning_pose.types import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -32,21 +38,43 @@ class WholePart:
         return self.facts.frame_count if self.facts.frame_count < self.stated else None
 
 
-def find_whole_part(path: Path) -> WholePart:
-    """Decode a video to the end, or to its first damage, and say so if there is any.
+def check_videos(paths: Sequence[Path], allow_truncated: bool = False) -> list[WholePart]:
+    """Look at videos, see `check_video`.
 
     Raises
     ------
     UserError
-        If not even the first frame can be decoded.
+        Whatever is wrong with any of them.
     """
-    facts = probe_video(path, allow_truncated=True)
-    video = open_video(facts, VideoLibrary.opencv)
-    count = video.count_decodable()
+    wholes, problems = [], []
+    for path in paths:
+        try:
+            wholes.append(check_video(path, allow_truncated))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return wholes
+
+
+def check_video(path: Path, allow_truncated: bool = False) -> WholePart:
+    """Scan a video, and decode its first frame, or all of it if it may be damaged.
+
+    Parameters
+    ----------
+    path : the file.
+    allow_truncated : whether it may be damaged; what is there of it is then returned, and a warning logged.
+
+    Raises
+    ------
+    UserError
+        If it is no video, cannot be decoded, or is damaged though it may not be.
+    """
+    facts = probe_video(path, allow_truncated)
+    video = PyAvVideo(facts)
+    count = video.count_decodable() if allow_truncated else facts.frame_count
     video.close()
-    if count == 0:
-        open_video(facts, VideoLibrary.opencv).read(0, 1)  # says what is wrong
-    whole = WholePart(replace(facts, times_s=facts.times_s[:count]), max(facts.stated, facts.frame_count))
+    whole = WholePart(facts.first(count), facts.stated)
     if whole.first_bad is not None:
         logger.warning(
             "%s is truncated or damaged: only %d of %d frames can be predicted, those before frame %d",

@@ -11,21 +11,34 @@ from torch import nn
 
 from lightning_pose.machine import job_cores
 from lightning_pose.settings import Precision
+from lightning_pose.traces import note_fact
 from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
+
+MOST_WORKERS = 8  # processes that load images
 
 
 def set_threads() -> int:
     """Use as many threads as the job was given (``OMP_NUM_THREADS``), at most the cores it may run on."""
     threads = job_cores()
     torch.set_num_threads(threads)
+    note_fact("threads", threads)
     return threads
 
 
 def pick_device() -> torch.device:
     """Return the GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    note_fact("device", torch.cuda.get_device_name() if device.type == "cuda" else "cpu")
+    return device
+
+
+def loading_processes(setting: int | None) -> int:
+    """Resolve ``training.num_workers``: null is the spare cores beside a GPU; on a CPU there are none."""
+    if setting is not None:
+        return setting
+    return min(job_cores() - 1, MOST_WORKERS) if pick_device().type == "cuda" else 0
 
 
 def resolve_precision(setting: Precision, device: torch.device) -> Precision:
@@ -39,11 +52,15 @@ def resolve_precision(setting: Precision, device: torch.device) -> Precision:
     if setting is Precision.fp16 and device.type != "cuda":
         expected = "auto, fp32 or bf16 without a GPU"
         raise UserError(Problem("training.precision", expected, setting.value))
-    if setting is not Precision.auto:
-        return setting
-    if device.type == "cuda":
-        return Precision.bf16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.fp32
-    return Precision.bf16 if _cpu_has_bf16() else Precision.fp32
+    precision = _fastest_precision(device) if setting is Precision.auto else setting
+    note_fact("precision", precision.value)
+    return precision
+
+
+def _fastest_precision(device: torch.device) -> Precision:
+    on_gpu = device.type == "cuda"
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else _cpu_has_bf16()
+    return Precision.bf16 if has_bf16 else Precision.fp32
 
 
 def _cpu_has_bf16() -> bool:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
 SAFE_SUFFIX = ".safetensors"
@@ -50,6 +51,7 @@ def read_state(path: Path, key: str) -> dict[str, torch.Tensor]:
         raise UserError(Problem(where, expected, "a folder" if path.is_dir() else path.suffix or "no suffix"))
     if not path.is_file():
         raise UserError(Problem(where, "a file of weights", "no such file"))
+    note_read(path)
     try:
         content = load_file(str(path)) if path.suffix == SAFE_SUFFIX else _read_torch(path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:

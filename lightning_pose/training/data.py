@@ -16,8 +16,11 @@ from lightning_pose.data.sampling import EpochBatches
 from lightning_pose.data.unlabeled import UnlabeledSequences, sequence_loader
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.model_dir import SPLITS_FILE
+from lightning_pose.models.hardware import loading_processes, pick_device
 from lightning_pose.settings import Settings, TrainingSettings, takes_context
 from lightning_pose.types import Labels, Split
+
+VIDEO_WORKERS = 2  # processes that decode unlabelled videos: each has them open, on a GPU if there is one
 
 
 def assign_splits(labels: Labels, training: TrainingSettings) -> list[Split]:
@@ -95,7 +98,8 @@ class TrainingData(pl.LightningDataModule):
         if self.sequences is None:
             return labelled
         own = range(self.start * processes + rank, self.batches * processes, processes)
-        return WithVideo(labelled, sequence_loader(self.sequences, own, self.training.num_workers))
+        workers = min(loading_processes(self.training.num_workers), VIDEO_WORKERS)
+        return WithVideo(labelled, sequence_loader(self.sequences, own, workers))
 
     def validation_loader(self) -> DataLoader:
         """Return this process' part of the validation images."""
@@ -104,10 +108,15 @@ class TrainingData(pl.LightningDataModule):
         return DataLoader(own, batch_size=self.training.val_batch_size, **self._workers())
 
     def _workers(self) -> dict[str, Any]:
-        count = self.training.num_workers
+        count = loading_processes(self.training.num_workers)
         # forked workers would wait for ever for threads of OpenCV and FFmpeg that no fork takes along
         method = "forkserver" if count else None
-        return {"num_workers": count, "persistent_workers": count > 0, "multiprocessing_context": method}
+        return {
+            "num_workers": count,
+            "persistent_workers": count > 0,
+            "multiprocessing_context": method,
+            "pin_memory": pick_device().type == "cuda",
+        }
 
 
 class WithVideo:

@@ -26,6 +26,7 @@ from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
 from lightning_pose.settings import Precision, Settings, TrainingSettings
+from lightning_pose.traces import note_fact, note_images
 from lightning_pose.training.callbacks.curves import Curves
 from lightning_pose.training.callbacks.finite import FiniteLoss
 from lightning_pose.training.callbacks.progress import STATUS_FILE, ProgressReport
@@ -73,6 +74,8 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
         logger.info("%s is trained already, by the same settings, labels, images and code", output_dir)
         return
     set_threads()
+    note_images(settings.data.data_dir, labels.image_paths)
+    note_fact("seeds", {"model": training.rng_seed_model_pt, "data": training.rng_seed_data_pt})
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
     device, processes = pick_device(), count_processes(training)
     precision = resolve_precision(training.precision, device)

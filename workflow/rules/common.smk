@@ -14,7 +14,8 @@ from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.video import SUFFIXES, find_videos, probe_video, stated_frames
+from lightning_pose.io.video import SUFFIXES, find_videos
+from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource, takes_context
 from lightning_pose.types import UserError
@@ -46,13 +47,15 @@ PREDICT_CODE = [
     for module in ("inference.predict", "io.predictions")
 ]
 OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
+# what else `litpose predict` can write of a video, which no rule asks it for
+VIDEO_OUTPUT = "lightning_pose.inference.video_output"
 VIDEO_CODE = [
-    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE, VIDEO_OUTPUT)
     for module in ("inference.video", "io.predictions")
 ]
 TRAININGS = ("lightning_pose.training.run", "lightning_pose.training.cropzoom")
 CROPZOOM_CODE = [
-    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE, *TRAININGS)
+    fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE, *TRAININGS, VIDEO_OUTPUT)
     for module in ("inference.cropzoom", "io.predictions", "io.bboxes")
 ]
 CSV = r"[^/]+\.csv"

@@ -58,13 +58,20 @@ class Scene:
     plumage: Plumage
 
 
-def build_scene(rng: np.random.Generator, out_of_distribution: bool) -> Scene:
-    """Furnish an aviary; out of distribution, wall, light, clutter and bird differ."""
-    walls = WALLS_OOD if out_of_distribution else WALLS_IND
+def build_scene(rng: np.random.Generator, shift: float) -> Scene:
+    """Furnish an aviary.
+
+    Parameters
+    ----------
+    rng : random numbers of the session.
+    shift : how far wall, clutter, light, camera and bird are from those of the training sessions: 0 = not at
+        all, about 1 = out of distribution; more is harder.
+    """
+    walls = WALLS_OOD if shift else WALLS_IND
     wall = np.array(walls[rng.integers(len(walls))], float) + rng.uniform(-10, 10, 3)
-    picture = _wall(rng, wall, out_of_distribution)
+    picture = _wall(rng, wall, shift > 0)
     perches = tuple(_perch(rng, level) for level in (0.34, 0.58, 0.82))
-    for _ in range(rng.integers(3, 6) + 3 * out_of_distribution):
+    for _ in range(rng.integers(3, 6) + round(3 * shift)):
         _leaf_cluster(picture, rng)
     _shadows(picture, perches, rng)
     for perch in perches:
@@ -75,12 +82,12 @@ def build_scene(rng: np.random.Generator, out_of_distribution: bool) -> Scene:
     background = np.clip(cv2.GaussianBlur(picture, (0, 0), 1.1).astype(np.float32) * shade, 0, 255).astype(
         np.uint8
     )
-    tint = rng.uniform(0.86, 1.1, 3) if out_of_distribution else rng.uniform(0.95, 1.05, 3)
-    mesh = _mesh(rng, 0.16 if out_of_distribution else 0.10)
+    tint = _shifted(rng, (0.95, 1.05), (0.86, 1.1), shift, 3)
+    mesh = _mesh(rng, 0.10 + 0.06 * shift)
     light = float(rng.uniform(0.6, 2.5))
-    noise = rng.uniform(5, 8) if out_of_distribution else rng.uniform(2, 5)
-    blur = float(rng.uniform(0.3, 0.7) if out_of_distribution else rng.uniform(0.1, 0.4))
-    gain = rng.uniform(0.68, 0.85) if out_of_distribution else rng.uniform(0.9, 1.08)
+    noise = float(_shifted(rng, (2, 5), (5, 8), shift)[0])
+    blur = float(_shifted(rng, (0.1, 0.4), (0.3, 0.7), shift)[0])
+    gain = float(_shifted(rng, (0.9, 1.08), (0.68, 0.85), shift)[0])
     return Scene(
         background=background,
         lighting=((1 - mesh[..., None]) * (gain * tint)).astype(np.float32),
@@ -88,8 +95,20 @@ def build_scene(rng: np.random.Generator, out_of_distribution: bool) -> Scene:
         perches=perches,
         light=light,
         blur=blur,
-        plumage=_plumage(rng, 18 if out_of_distribution else 8),
+        plumage=_plumage(rng, 8 + 10 * shift),
     )
+
+
+def _shifted(
+    rng: np.random.Generator,
+    near: tuple[float, float],
+    far: tuple[float, float],
+    shift: float,
+    count: int = 1,
+) -> np.ndarray:
+    """Draw numbers from a range between, or beyond, that of a shift of 0 and that of a shift of 1."""
+    low, high = (own + shift * (other - own) for own, other in zip(near, far, strict=True))
+    return rng.uniform(low, high, count)
 
 
 def finish(clean: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:

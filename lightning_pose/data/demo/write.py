@@ -22,7 +22,8 @@ from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
-IND_SESSIONS, OOD_SESSIONS = 6, 3
+IND_SESSIONS = 6
+OOD_SHIFTS = (1.0, 0.4, 1.8)  # of each OOD session: some are harder than others, as in the field
 IND_VIDEOS, OOD_VIDEOS = 2, 1
 LABEL_STEP = 37  # frames between labelled ones
 LABEL_ERROR_PX = 0.8  # standard deviation in x and in y: about 1 px of distance
@@ -37,7 +38,7 @@ class Session:
 
     name: str
     seed: tuple[int, ...]
-    out_of_distribution: bool
+    shift: float  # 0 = in distribution; see `build_scene`
     frames: int  # labelled ones, or of the video
     is_video: bool = False
 
@@ -83,7 +84,7 @@ def create_demo_data(
     for out_of_distribution, name in ((True, OOD_CSV), (False, IND_CSV)):
         chosen = [
             pair for session, pair in zip(sessions, written, strict=True)
-            if not session.is_video and session.out_of_distribution is out_of_distribution and session.frames
+            if not session.is_video and bool(session.shift) is out_of_distribution and session.frames
         ]  # fmt: skip
         write_labels(_merge([exact for _, exact in chosen]), output_dir / name.replace(".csv", "_exact.csv"))
         write_labels(_merge([labels for labels, _ in chosen]), output_dir / name)
@@ -105,14 +106,14 @@ def _sessions(seed: int, ind_frames: int, ood_frames: int, video_frames: int) ->
     sessions = []
     for out, total, count, videos in (
         (False, ind_frames, IND_SESSIONS, IND_VIDEOS),
-        (True, ood_frames, OOD_SESSIONS, OOD_VIDEOS),
+        (True, ood_frames, len(OOD_SHIFTS), OOD_VIDEOS),
     ):
         prefix = "ood" if out else "ind"
         for i, part in enumerate(np.array_split(np.arange(total), count)):
-            name = f"{prefix}_session{i}"
-            sessions.append(Session(name, (seed, int(out), i), out, len(part)))
+            name, shift = f"{prefix}_session{i}", OOD_SHIFTS[i] if out else 0.0
+            sessions.append(Session(name, (seed, int(out), i), shift, len(part)))
             if i < videos and video_frames:
-                sessions.append(Session(name, (seed, int(out), i), out, video_frames, is_video=True))
+                sessions.append(Session(name, (seed, int(out), i), shift, video_frames, is_video=True))
     return sorted(sessions, key=lambda session: -session.frames)
 
 
@@ -120,7 +121,7 @@ def _write_session(session: Session, output_dir: Path) -> tuple[Labels, Labels]:
     import cv2
 
     cv2.setNumThreads(1)
-    scene = build_scene(np.random.default_rng((*session.seed, 0)), session.out_of_distribution)
+    scene = build_scene(np.random.default_rng((*session.seed, 0)), session.shift)
     if session.is_video:
         return _write_video(session, scene, output_dir)
     return _write_frames(session, scene, output_dir)

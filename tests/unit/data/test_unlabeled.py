@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from lightning_pose.data import unlabeled
 from lightning_pose.data.augmentation import PIPELINES, Augmentation
-from lightning_pose.data.clips import ClipFacts, find_clips
+from lightning_pose.data.clips import ClipFacts, find_clips, find_video_boxes, read_video_boxes
 from lightning_pose.data.unlabeled import UnlabeledSequences, box_matrices, sequence_loader, to_frame_px
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.io.bboxes import write_bboxes
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.settings import DataSettings, ModelSettings, Settings
 from lightning_pose.types import Boxes, UserError
 from tests.unit.io.films import HEIGHT, SIDE, WIDTH, number_of, place, write_film
@@ -172,8 +172,52 @@ def test_boxes_of_another_video_are_refused(film, tmp_path, count, first, found)
 
 
 def test_missing_boxes_are_named(film, tmp_path) -> None:
-    with pytest.raises(UserError, match=r"a\.mp4/bbox\.csv: expected a CSV file, found no such file"):
+    names = r"a\.mp4/bbox\.csv, a/bbox\.csv, a_bbox\.csv"
+    with pytest.raises(UserError, match=rf"{tmp_path}: expected the boxes of .*{names}, found none"):
         find_clips(training(film, bbox_dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["a.mp4/bbox.csv", "a/bbox.csv", "a_bbox.csv"])
+def test_boxes_of_other_tools_are_found_by_the_videos_name(film, tmp_path, name) -> None:
+    path = tmp_path / name
+    write_bboxes(Boxes(list(range(COUNT)), np.tile([1.0, 2, 30, 30], (COUNT, 1))), path)
+    assert find_video_boxes(tmp_path, film) == path
+    if path.parent != tmp_path:
+        write_bboxes(Boxes([0], np.ones((1, 4))), tmp_path / "a_bbox.csv")
+        with pytest.raises(UserError, match=rf"found {name} and a_bbox\.csv"):
+            find_video_boxes(tmp_path, film)
+
+
+def spoiled(row: int, text: str) -> list[str]:
+    lines = [f"{number},1,2,30,30" for number in range(COUNT)]
+    lines[row] = text
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (spoiled(3, "3,1,nan,30,30"), "row 5 (3): expected numbers x, y, h, w, found 1,nan,30,30"),
+        (spoiled(3, "3,1,2,thirty,30"), "row 5 (3): expected numbers x, y, h, w, found 1,2,thirty,30"),
+        (spoiled(3, "3,1,2,-30,30"), "row 5 (3): expected h and w above 0, found h=-30, w=30"),
+        (spoiled(3, "3,1,2,inf,30"), "row 5 (3): expected numbers"),
+        (spoiled(3, "4,1,2,30,30"), "row 6: expected each image or frame once, found 4 of row 5 again"),
+        (spoiled(3, "31,1,2,30,30"), "row 5: expected frame 3, and a row for each"),
+        (spoiled(3, "3,1,2,99999,30"), "row 5: expected h and w up to"),
+        (spoiled(29, ""), "row 31: expected frame 29, and a row for each"),
+        ([*spoiled(0, "0,1,2,30,30"), "30,1,2,30,30"], "row 32: expected the end of the file"),
+        (["img0.png,1,2,30,30"], "row 2: expected frame 0, and a row for each"),
+        ([f"{number},1,2,0,30" for number in range(COUNT)], "h=0, w=30 (and 29 more like it)"),
+    ],
+)
+def test_one_line_names_the_row_that_is_amiss(film, tmp_path, lines, message) -> None:
+    path = tmp_path / "a_bbox.csv"
+    path.write_text("\n".join([",x,y,h,w", *lines]) + "\n")
+    with pytest.raises(UserError) as caught:
+        read_video_boxes(path, probe_video(film))
+    assert len(caught.value.problems) == 1
+    assert str(caught.value).startswith(f"{path}, row ")
+    assert message in str(caught.value)
 
 
 def test_every_bad_video_is_named_at_once(film, tmp_path) -> None:

@@ -22,11 +22,12 @@ from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.cropzoom_dir import CropZoom
 from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import read_pixel_errors, read_predictions
-from lightning_pose.io.video import OpenCvVideo, probe_video
+from lightning_pose.io.video_facts import probe_video
+from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import (
     BoxSettings,
 )
-from lightning_pose.types import Labels
+from lightning_pose.types import Boxes, Labels
 from tests.unit.inference.conftest import COUNT, HEIGHT, WIDTH
 from tests.unit.inference.fakes import Fake, joined
 from tests.unit.io.films import write_film
@@ -109,6 +110,23 @@ def test_a_video_is_predicted_as_by_the_commands_one_after_the_other(
     assert (folder / "image_preds" / "labels_new.csv" / "predictions.csv").is_file()
 
 
+def test_boxes_that_are_given_take_the_place_of_the_detectors(trained, film, cropzoom, tmp_path) -> None:
+    folder, (path, places) = cropzoom(), film
+    corners = np.round(places.mean(1)) - 45
+    boxes = Boxes(list(range(COUNT)), np.column_stack([corners, np.full((COUNT, 2), 90.0)]))
+    write_bboxes(boxes, tmp_path / "boxes" / "film_bbox.csv")
+    assert trained.run("predict", folder, path, "--bbox_dir", tmp_path / "boxes") == 0
+    own = folder / "video_preds" / "film.mp4"
+    np.testing.assert_array_equal(read_bboxes(own / "bbox.csv").xywh_px, boxes.xywh_px)
+    output = tmp_path / "pose.csv"
+    assert (
+        trained.run("predict", trained.pose, path, "--bbox_dir", tmp_path / "boxes", "--output", output) == 0
+    )
+    assert (own / "predictions.csv").read_bytes() == output.read_bytes()
+    one_by_one = ("--bbox", tmp_path / "boxes" / "film_bbox.csv", "--detect_every", 2)
+    assert trained.run("predict", folder, path, *one_by_one) == 2
+
+
 def test_one_output_takes_predictions_and_another_boxes(trained, film, cropzoom, tmp_path) -> None:
     folder = cropzoom()
     output = ("--output", tmp_path / "a.csv", "--output_bbox", tmp_path / "b.csv")
@@ -184,7 +202,7 @@ def test_context_models_see_the_crops_that_would_lie_on_disk(tmp_path) -> None:
 
 def test_a_long_film_is_decoded_once_and_never_held_whole(tmp_path, monkeypatch) -> None:
     facts = probe_video(write_film(tmp_path / "film.mp4", 200))
-    read, held, extend, wanted = [], [], Held.extend, OpenCvVideo._read
+    read, held, extend, wanted = [], [], Held.extend, PyAvVideo._read
 
     def reading(self, start, count):
         read.extend(range(start, start + count))
@@ -194,7 +212,7 @@ def test_a_long_film_is_decoded_once_and_never_held_whole(tmp_path, monkeypatch)
         extend(self, pictures)
         held.append(len(self._frames))
 
-    monkeypatch.setattr(OpenCvVideo, "_read", reading)
+    monkeypatch.setattr(PyAvVideo, "_read", reading)
     monkeypatch.setattr(Held, "extend", extending)
     pose = Fake(8, True)
     predict_film(joined(Fake(8, False), pose).film(facts))
@@ -273,7 +291,13 @@ def test_models_that_cannot_be_joined(trained, tmp_path, capsys, models, options
     ("arguments", "message"),
     [
         (("labels.csv", "--detector_mode"), "--detector_mode: expected none with a cropzoom model"),
-        (("{film}", "--bbox", "b.csv"), "--bbox: expected none with a cropzoom model"),
+        (("{film}", "--bbox", "b.csv"), "b.csv: expected a CSV file, found no such file"),
+        (("{film}", "--bbox_dir", "{pose}"), "film_bbox.csv, found none"),
+        (("labels.csv", "--bbox_dir", "{pose}"), "--bbox_dir: expected videos that the boxes are of"),
+        (
+            ("{film}", "--bbox", "{pose}/boxes.csv", "--bbox_dir", "{pose}"),
+            "--bbox, --bbox_dir: expected one of the two, found both",
+        ),
         (("labels.csv", "--output_bbox", "b.csv"), "--output: expected one with --output_bbox"),
         (("{film}", "nothing.mp4"), "nothing.mp4: expected a video, found no such file"),
         (("{film}", "nothing.csv"), "nothing.csv: expected a labels CSV"),

@@ -11,7 +11,7 @@ from lightning_pose.inference import film_run
 from lightning_pose.inference.film_run import predict_film, store_beside
 from lightning_pose.inference.part_store import PartStore
 from lightning_pose.io.files import sha256
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from tests.unit.inference.conftest import COUNT
 from tests.unit.inference.fakes import Fake, joined
 from tests.unit.io.films import write_film

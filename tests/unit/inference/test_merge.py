@@ -1,5 +1,7 @@
 """Stretches of a video that do not fit together are refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,16 @@ def test_files_that_are_neither(tmp_path, capsys, content) -> None:
     (tmp_path / "a.csv").write_text(content)
     assert main(["merge", str(tmp_path / "a.csv"), "--output", str(tmp_path / "all.csv")]) == 2
     assert "a.csv" in capsys.readouterr().err
+
+
+def test_box_columns_are_joined_where_all_files_have_them(tmp_path) -> None:
+    paths = [write(tmp_path / "a.csv", 0, 4), write(tmp_path / "b.csv", 4, 7)]
+    output = tmp_path / "all.csv"
+    own = replace(read_predictions(paths[0]), xywh_frame_px=np.arange(16.0).reshape(4, 4))
+    write_predictions(own, paths[0])
+    assert main(["merge", *paths, "--output", str(output)]) == 0
+    assert read_predictions(output).xywh_frame_px is None
+    other = replace(read_predictions(paths[1]), xywh_frame_px=np.arange(16, 28.0).reshape(3, 4))
+    write_predictions(other, paths[1])
+    assert main(["merge", *paths, "--output", str(output)]) == 0
+    np.testing.assert_array_equal(read_predictions(output).xywh_frame_px, np.arange(28.0).reshape(7, 4))

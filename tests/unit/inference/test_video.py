@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -16,7 +17,8 @@ from lightning_pose.inference.video import film_of
 from lightning_pose.inference.video_boxes import boxes_for_videos
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions
-from lightning_pose.io.video import open_video, probe_video
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.settings import (
     DataSettings,
     ImageDims,
@@ -109,12 +111,28 @@ def test_the_command_writes_predictions_and_boxes(trained, film, detector) -> No
     predictions, boxes = read_predictions(folder / "predictions.csv"), read_bboxes(folder / "bbox.csv")
     assert predictions.index == boxes.index == list(range(COUNT))
     assert predictions.splits is None
+    assert {path.name for path in folder.iterdir()} == {
+        "predictions.csv", "bbox.csv", "predictions_temporal_norm.csv", "predictions_metrics.csv",
+    }  # fmt: skip
     assert trained.run("create_bbox", "--predictions", folder / "predictions.csv", "--video", path,
                        "--crop_ratio", 2.5, "--output", folder / "again.csv") == 0  # fmt: skip
     np.testing.assert_array_equal(read_bboxes(folder / "again.csv").xywh_px, boxes.xywh_px)
     output = detector / "pose.csv"
     assert trained.run("predict", trained.pose, path, "--bbox", folder / "bbox.csv", "--output", output) == 0
     assert len(read_predictions(output).index) == COUNT
+
+
+def test_box_columns_and_parquet_by_option(trained, film, tmp_path, capsys) -> None:
+    output = tmp_path / "predictions.csv"
+    options = ("--bbox_columns", "--parquet", "--output", output)
+    assert trained.run("predict", trained.detector, film[0], *options) == 0
+    predictions = read_predictions(output)
+    assert predictions.xywh_frame_px.tolist() == [[0, 0, WIDTH, HEIGHT]] * COUNT
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    np.testing.assert_array_equal(table[["cross_x", "cross_y"]], predictions.keypoints_px[:, 1])
+    assert table["bbox_w"].tolist() == [WIDTH] * COUNT
+    assert trained.run("predict", trained.detector, "labels.csv", *options) == 2
+    assert "--bbox_columns: expected videos among the inputs" in capsys.readouterr().err
 
 
 def test_a_pose_model_needs_boxes(trained, film, capsys) -> None:

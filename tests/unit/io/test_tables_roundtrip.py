@@ -51,15 +51,20 @@ def test_labels_read_back_exactly(rows, visible):
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=rows, video=st.booleans(), with_set=st.booleans())
-def test_predictions_read_back_exactly(rows, video, with_set):
+@given(rows=rows, video=st.booleans(), with_set=st.booleans(), with_boxes=st.booleans())
+def test_predictions_read_back_exactly(rows, video, with_set, with_boxes):
     array = np.array(rows).reshape(-1, 2, 3)
     index = list(range(len(rows))) if video else _paths(len(rows))
     splits = ["train"] * len(rows) if with_set else None
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a.csv"
-        write_predictions(Predictions(index, NAMES, array[..., :2], array[..., 2], splits), path)
+        boxes = array[:, 0, [0, 1, 2, 0]] if with_boxes else None
+        predictions = Predictions(index, NAMES, array[..., :2], array[..., 2], splits, xywh_frame_px=boxes)
+        write_predictions(predictions, path)
         back = read_predictions(path)
+    assert (back.xywh_frame_px is None) != with_boxes
+    if with_boxes:
+        np.testing.assert_array_equal(back.xywh_frame_px, boxes)
     np.testing.assert_array_equal(back.keypoints_px, array[..., :2])
     np.testing.assert_array_equal(back.confidence, array[..., 2])
     assert (back.index, back.keypoint_names, back.splits) == (index, NAMES, splits)

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from lightning_pose.io.video import OpenCvVideo, open_video, probe_video
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
+from lightning_pose.io.video_opencv import OpenCvVideo
+from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import UserError
 from tests.unit.io.films import write_film
@@ -44,8 +47,8 @@ def test_h264_needs_a_gpu(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("lightning_pose.io.video._has_dali", lambda: True)
     path = write_film(tmp_path / "a.mp4", 5)
     with pytest.raises(
-        UserError, match=r"without a GPU \(VP8, VP9, MJPEG\), or dali\.library: opencv, found h264"
+        UserError, match=r"without a GPU \(VP8, VP9, MJPEG\), or dali\.library: pyav, found h264"
     ):
         open_video(path, VideoLibrary.dali)
-    assert isinstance(open_video(path), OpenCvVideo)
+    assert isinstance(open_video(path), PyAvVideo)
     assert isinstance(open_video(path, VideoLibrary.opencv, on_gpu=True), OpenCvVideo)

@@ -14,6 +14,7 @@ from lightning_pose.models.hardware import (
     train_depthwise_in_float32,
 )
 from lightning_pose.settings import Precision
+from lightning_pose.traces import traced
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -65,7 +66,10 @@ def test_avx512_or_amx_has_the_units(monkeypatch, avx512, amx, expected) -> None
 @pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
 def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there, expected) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert pick_device().type == expected
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
+    with traced() as trace:
+        assert pick_device().type == expected
+    assert trace.facts["device"] == ("A100" if there else "cpu")
 
 
 def test_depthwise_convolutions_are_trained_in_float32_and_predict_in_bfloat16() -> None:
@@ -84,3 +88,12 @@ def test_depthwise_convolutions_are_trained_in_float32_and_predict_in_bfloat16()
     assert depthwise.weight.grad.dtype == torch.float32
     assert model(images).dtype == torch.float32
     assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "device", "expected"), [(None, "cuda", 3), (None, "cpu", 0), (2, "cpu", 2), (0, "cuda", 0)]
+)
+def test_spare_cores_load_images_beside_a_gpu(four_cores, monkeypatch, setting, device, expected) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(hardware, "pick_device", lambda: torch.device(device))
+    assert hardware.loading_processes(setting) == expected

@@ -1,0 +1,96 @@
+"""Crop a video around its boxes: a smaller video of a fixed size, with as many frames at the same times.
+
+Beside it lie its boxes (``bbox.csv``) and a manifest (``crops.json``), by which predictions on it are mapped
+back to the frame.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.data.clips import read_video_boxes
+from lightning_pose.data.cut import Box, crop_image, misses
+from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
+from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, next_generation
+from lightning_pose.io.files import write_json
+from lightning_pose.io.video import Video, open_video, probe_video
+from lightning_pose.io.video_stretch import read_ahead
+from lightning_pose.io.video_writer import TO_PREDICT_ON, VideoWriter, write_video
+from lightning_pose.settings import VideoLibrary
+from lightning_pose.types import Problem, UserError
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 16  # frames decoded at a time
+
+
+def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int, int]) -> Path:
+    """Crop each frame of a video around its box, in one resampling, as a pose model's own crops are.
+
+    Parameters
+    ----------
+    video : the file.
+    bbox_csv : the box of each of its frames, in frame pixels.
+    output_dir : gets ``cropped_<video>.mp4``, ``bbox.csv`` and ``crops.json``.
+    crop_hw : height and width of the crops, even numbers.
+
+    Returns
+    -------
+    Path
+        The cropped video.
+
+    Raises
+    ------
+    UserError
+        If the video is damaged, or the boxes are not those of its frames; nothing is then left.
+    """
+    if crop_hw[0] % 2 or crop_hw[1] % 2:
+        expected = "an even height and width, as H.264 has them"
+        raise UserError(Problem("--crop_size", expected, "{}x{}".format(*crop_hw)))
+    facts = probe_video(video)
+    xywh_px = read_video_boxes(bbox_csv, facts)
+    source = open_video(facts, VideoLibrary.opencv)
+    _warn_of_empty(xywh_px, source.frame_hw())
+    output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
+    generation = next_generation(manifest)
+    try:
+        with write_video(output, crop_hw, facts.times_s, TO_PREDICT_ON) as writer:
+            _crop_frames(source, xywh_px, writer)
+            manifest.unlink(missing_ok=True)  # it tells of other crops from now on
+    finally:
+        source.close()
+    own_boxes = output_dir / BOXES_FILE
+    if own_boxes.resolve() != bbox_csv.resolve():
+        write_bboxes(read_bboxes(bbox_csv), own_boxes)
+    entry = {"files": {output.name: output.stat().st_size}, "boxes": boxes_digest(xywh_px)}
+    content = {"source": video.name, "images_dir": ".", "crop_size": list(crop_hw)}
+    write_json({**content, "generation": generation, "crops": {video.name: entry}}, manifest)
+    logger.info("wrote %s: %d frames of %d x %d px", output, len(xywh_px), crop_hw[1], crop_hw[0])
+    return output
+
+
+def _crop_frames(source: Video, xywh_px: np.ndarray, writer: VideoWriter) -> None:
+    """Hand all frames of a video to a writer, each cut by its box."""
+    number = 0
+    for frames in read_ahead(source, range(source.frame_count), CHUNK):
+        for frame in frames:
+            writer.write(crop_image(frame, _box(xywh_px[number]), writer.frame_hw))
+            number += 1
+
+
+def _warn_of_empty(xywh_px: np.ndarray, frame_hw: tuple[int, int]) -> None:
+    """Say how many boxes show nothing of their frame."""
+    empty = [number for number, box in enumerate(xywh_px) if misses(frame_hw, _box(box))]
+    if empty:
+        logger.warning(
+            "%d boxes lie outside their frame, so that the crops are black: frame %d is the first",
+            len(empty), empty[0],
+        )  # fmt: skip
+
+
+def _box(xywh_px: np.ndarray) -> Box:
+    x, y, w, h = map(float, xywh_px)
+    return x, y, w, h

@@ -1,0 +1,254 @@
+"""What a video file holds, found packet by packet without decoding it: how many frames, and their times.
+
+Headers lie, so every packet is looked at: whether it lies within the file, is marked as damaged, and looks
+from outside like a picture of its codec (`io.video_packets`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightning_pose.io.video_packets import outer_check
+from lightning_pose.traces import note_read
+from lightning_pose.types import Problem, UserError, first_line
+
+UNEVEN = 0.5  # of the usual time between frames: more deviation is a variable frame rate
+INDEXED = ("mov", "matroska", "avi")  # containers that tell where each frame lies
+GAP = 1.5  # frames that a video may end before the time that its header tells
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """The frames of a video file.
+
+    Parameters
+    ----------
+    path : Path
+    codec : str
+    height, width : pixels, as stored
+    ticks : array, (N,), int64
+        When each frame is shown, in the file's own unit of time.
+    tick_s : that unit in seconds.
+    keys : array
+        Numbers of the frames that decoding can begin at.
+    is_timed : whether the decoder tells these same times; some files have none, or those of another order.
+    stated : frames that there should be, N or more.
+    """
+
+    path: Path
+    codec: str
+    height: int
+    width: int
+    ticks: np.ndarray
+    tick_s: float
+    keys: np.ndarray
+    is_timed: bool
+    stated: int
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames there are."""
+        return len(self.ticks)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all frames that there should be."""
+        return self.frame_count >= self.stated
+
+    @property
+    def times_s(self) -> np.ndarray:
+        """When each frame is shown, in seconds, the first one at 0."""
+        return (self.ticks - self.ticks[:1]) * self.tick_s
+
+    def first(self, count: int) -> VideoFacts:
+        """Return what is true of the first `count` frames alone."""
+        return replace(self, ticks=self.ticks[:count], keys=self.keys[self.keys < count])
+
+
+def how_to_convert(path: Path) -> str:
+    """Return the command that makes a video of it that everything decodes, frame for frame."""
+    return f"ffmpeg -i {path.name} -fps_mode passthrough -c:v libx264 -crf 17 {path.stem}_h264.mp4"
+
+
+def probe_video(path: Path, allow_truncated: bool = False) -> VideoFacts:
+    """Count the frames of a video, and read its codec and size.
+
+    Parameters
+    ----------
+    path : the file.
+    allow_truncated : whether it may be damaged; the facts are then of the frames before the damage.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, empty, no video or damaged.
+    """
+    path = Path(path)
+    note_read(path)
+    facts = _scan(path)
+    if facts.frame_count == 0:
+        found = "no frames" if facts.stated == 0 else "unreadable or truncated (no whole frame)"
+        raise UserError(Problem(str(path), "a video", found))
+    if not facts.is_whole and not allow_truncated:
+        raise UserError(damage_of(facts))
+    return facts
+
+
+def damage_of(facts: VideoFacts) -> Problem:
+    """Return what to say of a video of which only some frames are there."""
+    there = facts.frame_count
+    found = f"{there} whole ones, frame {there} the first bad: truncated or damaged "
+    return Problem(
+        f"{facts.path} ({facts.codec})",
+        f"{facts.stated} frames",
+        f"{found}(--allow_truncated predicts these)",
+    )
+
+
+def stated_frames(path: Path) -> int:
+    """Return how many frames the header of a video states, fast and perhaps wrong; 0 = it states none.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or no video.
+    """
+    import av
+
+    _must_be_file(Path(path))
+    try:
+        with av.open(str(path)) as container:
+            return container.streams.video[0].frames
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        raise UserError(Problem(str(path), "a video", f"unreadable ({first_line(error)})")) from None
+
+
+def uneven_frames(facts: VideoFacts) -> Problem | None:
+    """Return what is wrong with a video whose frames are not evenly spaced in time, None if they are."""
+    steps = np.diff(facts.times_s)
+    if not len(steps):
+        return None
+    usual = float(np.median(steps))
+    worst = int(np.abs(steps - usual).argmax())
+    if abs(steps[worst] - usual) <= UNEVEN * usual:
+        return None
+    expected = "a constant frame rate (ffmpeg -i VIDEO -fps_mode cfr makes it one)"
+    found = f"{1000 * steps[worst]:.0f} ms from frame {worst} to the next, else {1000 * usual:.0f} ms"
+    return Problem(f"{facts.path} ({facts.codec})", expected, found)
+
+
+def _must_be_file(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(Problem(str(path), "a video", "a folder" if path.is_dir() else "no such file"))
+    if path.stat().st_size == 0:
+        raise UserError(Problem(str(path), "a video", "an empty file"))
+
+
+def _scan(path: Path) -> VideoFacts:
+    """Look at all packets of a file."""
+    import av
+
+    _must_be_file(path)
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise UserError(Problem(str(path), "a video", "a file without pictures"))
+            context = container.streams.video[0].codec_context
+            if context is None:
+                expected = "a video whose codec can be decoded"
+                raise UserError(Problem(str(path), expected, f"an unknown codec ({how_to_convert(path)})"))
+            packets = np.fromiter(_packets(container, path.stat().st_size), PACKET)
+            return _facts_of(path, container, packets)
+    except (av.FFmpegError, ValueError) as error:
+        found = f"unreadable or truncated ({first_line(error)})"
+        raise UserError(Problem(str(path), "a video", found)) from None
+
+
+# of a packet: when its frame is shown, decoded and no longer shown, and how it is
+PACKET = np.dtype([("tick", "i8"), ("dts", "i8"), ("end", "i8"), ("has_tick", "?"), ("is_key", "?"),
+                   ("is_shown", "?"), ("is_whole", "?")])  # fmt: skip
+
+
+def _packets(container: Any, size: int) -> Iterator[tuple[int, int, int, bool, bool, bool, bool]]:
+    """Yield a `PACKET` for each picture, in the order of decoding, up to where the file cannot be read on."""
+    import av
+
+    stream = container.streams.video[0]
+    is_picture = outer_check(stream.codec_context)
+    packets = container.demux(stream)
+    for number in count():
+        try:
+            packet = next((own for own in packets if own.size), None)
+        except av.FFmpegError:
+            yield number, number, number, False, False, False, False
+            return
+        if packet is None:
+            return
+        tick = next((own for own in (packet.pts, packet.dts) if own is not None), number)
+        is_inside = packet.pos is None or packet.pos < 0 or packet.pos + packet.size <= size
+        is_whole = is_inside and not packet.is_corrupt and is_picture(packet)
+        dts, has_tick = tick if packet.dts is None else packet.dts, packet.pts is not None
+        end = tick + (packet.duration or 0)
+        yield tick, dts, end, has_tick, packet.is_keyframe, not packet.is_discard, is_whole
+
+
+def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
+    stream = container.streams.video[0]
+    context, shown = stream.codec_context, packets[packets["is_shown"]]
+    ticks = np.sort(shown["tick"])
+    is_reordered = bool((np.diff(shown["tick"]) < 0).any())
+    has_wrong_order = context.has_b_frames and not is_reordered and container.format.name == "avi"
+    is_timed = bool(packets["has_tick"].all() and (np.diff(ticks) > 0).all()) and not has_wrong_order
+    # an edit list of MP4 may leave out frames that its header counts, but the index does not
+    in_header = len(stream.index_entries) if "mov" in container.format.name else stream.frames
+    missing = max(in_header - len(packets), _missing_by_time(stream, shown), 0)
+    keys = shown["tick"][shown["is_key"] & any(name in container.format.name for name in INDEXED)]
+    sure = ticks[: _count_sure(packets, ticks, missing > 0)]
+    return VideoFacts(
+        path,
+        context.codec.canonical_name,
+        context.height,
+        context.width,
+        sure,
+        float(stream.time_base),
+        np.flatnonzero(np.isin(sure, keys)),
+        is_timed,
+        len(ticks) + missing,
+    )
+
+
+def _missing_by_time(stream: Any, shown: np.ndarray) -> int:
+    """Return how many frames are missing at the end by the header's time, where it counts none (Matroska)."""
+    told = stream.metadata.get("DURATION", "")
+    if stream.frames or len(shown) < 2 or told.count(":") != 2:
+        return 0
+    hours, minutes, seconds = (float(own) for own in told.split(":"))
+    unit = float(stream.time_base)
+    told_s = 3600 * hours + 60 * minutes + seconds
+    first_s, last_s = shown["tick"].min() * unit, shown["tick"].max() * unit
+    usual_s = (last_s - first_s) / (len(shown) - 1)
+    if usual_s <= 0 or told_s - shown["end"].max() * unit <= GAP * usual_s:
+        return 0
+    return max(round((told_s - first_s) / usual_s) - len(shown), 1)
+
+
+def _count_sure(packets: np.ndarray, ticks: np.ndarray, is_cut: bool) -> int:
+    """Return how many frames come before the first that is or may be damaged.
+
+    A damaged packet spoils what is decoded after it. Where packets are missing at the end, a frame that is
+    shown after the last one was decoded may come behind a missing one: none is shown before it is decoded.
+    """
+    bad = np.flatnonzero(~packets["is_whole"])
+    if len(bad):
+        after = packets[bad[0] :]
+        spoilt = after["tick"][after["is_shown"]]
+        return int(np.searchsorted(ticks, spoilt.min())) if len(spoilt) else len(ticks)
+    if not is_cut or not len(packets):
+        return len(ticks)
+    return int(np.searchsorted(ticks, packets["dts"][-1], side="right"))

@@ -1,0 +1,153 @@
+"""Two folders of results: what they differ in, and nothing else."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightning_pose.cli.main import main
+from lightning_pose.config import to_yaml
+from lightning_pose.evaluation.diff import compare_folders
+from lightning_pose.io.predictions import write_pixel_errors, write_predictions
+from lightning_pose.io.provenance import add_run
+from lightning_pose.settings import Settings
+from lightning_pose.types import Predictions
+
+NAMES, FRAMES = ["beak", "tail"], ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def predictions(offset_px=0.0, frames=FRAMES, names=NAMES) -> Predictions:
+    keypoints_px = np.arange(2.0 * len(frames) * len(names)).reshape(len(frames), len(names), 2)
+    keypoints_px[:, 0] += offset_px
+    return Predictions(frames, names, keypoints_px, np.full((len(frames), len(names)), 0.5))
+
+
+def run(**changed) -> dict:
+    own = {
+        "command": ["litpose", "predict"], "code": {"version": "1", "fingerprint": "abc"},
+        "packages": {"numpy": "2.0"}, "device": "cpu", "seeds": {"model": 0}, "seconds": 1.0,
+        "inputs": {"data/labels.csv": {"bytes": 1, "sha256": "0" * 64}}, "images": {},
+    }  # fmt: skip
+    return own | changed
+
+
+@pytest.fixture
+def folders(tmp_path) -> tuple[Path, Path]:
+    first = tmp_path / "first"
+    preds = first / "image_preds" / "labels.csv"
+    write_predictions(predictions(), preds / "predictions.csv")
+    errors = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])
+    write_pixel_errors(preds / "predictions_pixel_error.csv", FRAMES, NAMES, errors)
+    (first / "config.yaml").write_text(to_yaml(Settings()))
+    (first / "model.safetensors").write_bytes(b"weights")
+    (first / "checkpoints").mkdir()
+    (first / "checkpoints" / "model.safetensors").write_bytes(b"state")
+    add_run(preds, run(), ["predictions.csv"])
+    second = tmp_path / "second"
+    shutil.copytree(first, second)
+    return first, second
+
+
+def lines(folders) -> list[str]:
+    return [str(difference) for difference in compare_folders(*folders)]
+
+
+def test_equal_folders_differ_in_nothing(folders, capsys) -> None:
+    (folders[1] / "checkpoints" / "model.safetensors").write_bytes(b"another state")
+    assert main(["diff", *map(str, folders)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_times_and_commands_do_not_count(folders) -> None:
+    preds = folders[1] / "image_preds" / "labels.csv"
+    add_run(preds, run(seconds=2.0, command=["litpose", "predict", "there"]), ["predictions.csv"])
+    assert lines(folders) == []
+
+
+def test_a_setting(folders, capsys) -> None:
+    changed = Settings()
+    changed.training.max_epochs = 7
+    (folders[1] / "config.yaml").write_text(to_yaml(changed))
+    assert main(["diff", *map(str, folders)]) == 1
+    assert capsys.readouterr().out == "config.yaml: training.max_epochs: 300 | 7\n"
+
+
+def test_weights(folders) -> None:
+    (folders[1] / "model.safetensors").write_bytes(b"others")
+    assert lines(folders) == ["model.safetensors: weights: different"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"packages": {"numpy": "2.1"}}, "version of numpy: 2.0 | 2.1"),
+        ({"code": {"version": "1", "fingerprint": "def"}}, "code fingerprint: abc | def"),
+        ({"device": "A100"}, "device: cpu | A100"),
+        ({"seeds": {"model": 1}}, "seeds: {'model': 0} | {'model': 1}"),
+        (
+            {"inputs": {"elsewhere/labels.csv": {"bytes": 1, "sha256": "1" * 64}}},
+            "input labels.csv: 000000000000 | 111111111111",
+        ),
+    ],
+)
+def test_what_made_the_files(folders, changed, expected) -> None:
+    add_run(folders[1] / "image_preds" / "labels.csv", run(**changed), ["predictions.csv"])
+    assert lines(folders) == [f"image_preds/labels.csv/provenance.json (predictions.csv): {expected}"]
+
+
+def test_positions_keypoint_by_keypoint(folders) -> None:
+    moved = predictions()
+    moved.keypoints_px[:, 0] += [[3, 4], [0, 0], [6, 8]]
+    moved.keypoints_px[2, 1] = np.nan
+    write_predictions(moved, folders[1] / "image_preds" / "labels.csv" / "predictions.csv")
+    assert lines(folders) == [
+        "image_preds/labels.csv/predictions.csv: beak: apart by 5 px (median), 10 px (maximum)",
+        "image_preds/labels.csv/predictions.csv: tail: predicted by one alone in 1 rows",
+    ]
+
+
+def test_rows_are_matched_by_name(folders) -> None:
+    own = predictions()
+    order = [2, 0, 1]
+    shuffled = Predictions([FRAMES[i] for i in order], NAMES, own.keypoints_px[order], own.confidence[order])
+    write_predictions(shuffled, folders[1] / "image_preds" / "labels.csv" / "predictions.csv")
+    assert lines(folders) == ["image_preds/labels.csv/predictions.csv: rows: in another order"]
+
+
+def test_other_rows_and_keypoints_are_named(folders) -> None:
+    target = folders[1] / "image_preds" / "labels.csv" / "predictions.csv"
+    write_predictions(predictions(frames=["a.jpg", "b.jpg", "d.jpg"], names=["beak", "wing"]), target)
+    found = lines(folders)
+    assert found[0].endswith("keypoints: 1 of its own (tail) | 1 of its own (wing)")
+    assert found[1].endswith("rows: 1 of its own (c.jpg) | 1 of its own (d.jpg)")
+
+
+def test_pixel_errors(folders) -> None:
+    target = folders[1] / "image_preds" / "labels.csv" / "predictions_pixel_error.csv"
+    write_pixel_errors(target, FRAMES, NAMES, np.array([[1.0, 2.0], [3.0, np.nan], [8.0, 6.0]]))
+    assert lines(folders) == [
+        "image_preds/labels.csv/predictions_pixel_error.csv: all keypoints: "
+        "mean 3.400 px, median 3.000 px | mean 4.000 px, median 3.000 px",
+        "image_preds/labels.csv/predictions_pixel_error.csv: beak: "
+        "mean 3.000 px, median 3.000 px | mean 4.000 px, median 3.000 px",
+    ]
+
+
+def test_a_file_that_one_lacks(folders) -> None:
+    (folders[1] / "model.safetensors").unlink()
+    assert lines(folders) == ["model.safetensors: the file: there | none"]
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
+def test_no_results_are_refused(folders, tmp_path, capsys, make) -> None:
+    make(tmp_path / "other")
+    assert main(["diff", str(folders[0]), str(tmp_path / "other")]) == 2
+    assert "other: expected a folder with results" in capsys.readouterr().err
+
+
+def test_the_table_of_plots(folders) -> None:
+    header = "figure,set,kind,seed,frame,keypoint,threshold,statistic,value,n\n"
+    for folder, value in zip(folders, ("1.5", "1.75"), strict=True):
+        (folder / "ood_metrics.csv").write_text(f"{header}summary,OOD,single,,,,,mean,{value},3\n")
+    assert lines(folders) == ["ood_metrics.csv: OOD single mean: 1.5 | 1.75"]

@@ -1,0 +1,126 @@
+"""Row i is frame i, by the bar code in each frame, for every reader, codec and container."""
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
+from lightning_pose.io.video_pyav import PyAvVideo
+from lightning_pose.settings import VideoLibrary
+from lightning_pose.types import UserError
+from tests.unit.io.barcodes import HEIGHT, WIDTH, draw_code, read_code, write_codes
+
+COUNT = 90
+UNEVEN = [*range(30), *range(40, 70), *range(71, 131, 2)]
+FILMS = {
+    "h264.mp4": {},
+    "h264-index-first.mp4": {"container_options": {"movflags": "faststart"}},
+    "h264-uneven.mp4": {"times": UNEVEN},
+    "h264-late.mp4": {"times": range(45, 45 + COUNT)},
+    "h264-open-gop.mp4": {"x264-params": "open-gop=1:keyint=20:bframes=3"},
+    "h264-one-key.mp4": {"g": "1000"},
+    "h264-grey.mp4": {"pix_fmt": "gray"},
+    "h264-444.mkv": {"pix_fmt": "yuv444p"},
+    "h264.mkv": {},
+    "h264-uneven.mkv": {"times": UNEVEN},
+    "h264.avi": {},  # whose times are in the order of decoding
+    "h264.ts": {},
+    "hevc.mp4": {"codec": "libx265"},
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "mpeg4.mp4": {"codec": "mpeg4"},
+    "mpeg2.mpg": {"codec": "mpeg2video"},
+    "mjpeg.avi": {"codec": "mjpeg"},
+    "vp9.webm": {"codec": "libvpx-vp9"},
+    "av1.mp4": {"codec": "libsvtav1"},
+}
+NOT_OPENCV = ("av1.mp4",)  # its wheel has no decoder
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    made, folder = {}, tmp_path_factory.mktemp("films")
+
+    def film(name):
+        if name not in made:
+            made[name] = write_codes(folder / name, COUNT, **FILMS[name])
+        return made[name]
+
+    return film
+
+
+def codes(frames) -> list[int]:
+    return [read_code(frame) for frame in frames]
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_row_i_is_frame_i(films, name) -> None:
+    video = open_video(films(name))
+    assert isinstance(video, PyAvVideo)
+    assert (video.frame_count, video.frame_hw()) == (COUNT, (HEIGHT, WIDTH))
+    assert [code for frames in video.batches(16) for code in codes(frames)] == list(range(COUNT))
+    assert video.count_decodable() == COUNT
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(starts=st.lists(st.integers(0, COUNT - 2), min_size=1, max_size=4))
+@pytest.mark.parametrize("name", FILMS)
+def test_any_frame_is_found_after_any_other(films, monkeypatch, name, starts) -> None:
+    monkeypatch.setattr("lightning_pose.io.video_pyav.FEW", 3)
+    video = open_video(films(name))
+    for start in starts:
+        assert codes(video.read(start, 2)) == [start, start + 1]
+    video.close()
+
+
+@pytest.mark.parametrize("name", [name for name in FILMS if name not in NOT_OPENCV])
+def test_opencv_shows_the_same(films, name) -> None:
+    facts = probe_video(films(name))
+    own, other = (open_video(facts, kind) for kind in (VideoLibrary.pyav, VideoLibrary.opencv))
+    assert own.frame_hw() == other.frame_hw()
+    found, expected = own.read(0, COUNT), other.read(0, COUNT)
+    assert found.dtype == np.uint8
+    assert np.abs(found.astype(float) - expected).mean() <= 1
+    assert codes(other.read(50, 2)) == codes(found[50:52]) == [50, 51]
+
+
+def test_colours_are_those_that_were_filmed(films) -> None:
+    frames = open_video(films("h264-444.mkv")).read(0, COUNT)
+    expected = np.stack([draw_code(number) for number in range(COUNT)])
+    assert np.abs(frames.astype(float) - expected).mean() < 3
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_camera_on_its_side(tmp_path, degrees) -> None:
+    facts = probe_video(write_codes(tmp_path / "a.mp4", 3, degrees=degrees))
+    own, other = (open_video(facts, kind) for kind in (VideoLibrary.pyav, VideoLibrary.opencv))
+    assert own.frame_hw() == other.frame_hw() == ((HEIGHT, WIDTH) if degrees == 180 else (WIDTH, HEIGHT))
+    assert np.abs(own.read(0, 3).astype(float) - other.read(0, 3)).mean() <= 1
+
+
+@pytest.mark.parametrize("first", [1, 7])
+def test_frames_that_an_edit_list_hides_do_not_count(tmp_path, first) -> None:
+    path = tmp_path / "a.mp4"
+    options = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
+    write_codes(path, COUNT, times=range(-first, COUNT - first), container_options=options, bf="0")
+    with av.open(str(path)) as container:
+        shown = [read_code(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    assert shown == list(range(first, COUNT))  # or the film has no edit list
+    video = open_video(path)
+    assert codes(video.read(0, video.frame_count)) == shown
+    assert codes(video.read(40, 2)) == shown[40:42]
+    assert codes(open_video(path, VideoLibrary.opencv).read(0, video.frame_count)) == shown
+
+
+def test_a_codec_that_nothing_decodes_is_named(tmp_path) -> None:
+    path = write_codes(tmp_path / "a.mp4", 5)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(UserError, match=r"an unknown codec \(ffmpeg -i a\.mp4 .* a_h264\.mp4"):
+        probe_video(path)
+
+
+def test_a_codec_that_opencv_lacks_is_named(films) -> None:
+    with pytest.raises(UserError, match=r"dali\.library: pyav, found codec av1.*ffmpeg -i av1\.mp4"):
+        open_video(films("av1.mp4"), VideoLibrary.opencv)
