@@ -24,6 +24,7 @@ from lightning_pose.data.unlabeled import UnlabeledSequences
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import boxes_for_videos
 from lightning_pose.io.labels import read_labels
+from lightning_pose.models.hardware import has_bf16
 from lightning_pose.settings import Settings
 from lightning_pose.training.unsupervised import UnsupervisedLosses
 
@@ -95,7 +96,7 @@ def held_out(folder: Path, names: list[str], video: Path, boxes: Path, config: S
     values: dict[str, list[float]] = {name: [] for name in names}
     for step in range(SEQUENCES):  # the same draws for every model
         sample = sequences[step]
-        with torch.autocast("cpu", torch.bfloat16, enabled=predictor.half):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(predictor.device)):
             output = predictor.network(sample["images"])
         decoded = predictor.network.soft_decode(output)
         found = losses(predictor.network.heatmaps(output), sample["model_to_frame"], decoded)

@@ -25,7 +25,7 @@ from lightning_pose.inference.cropzoom_run import create_cropzoom
 from lightning_pose.inference.model import Model
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.video import _has_dali, open_video, probe_video
-from lightning_pose.models.hardware import pick_device
+from lightning_pose.models.hardware import has_bf16, pick_device
 from lightning_pose.settings import BoxSettings, VideoLibrary
 
 CHUNK = 64  # frames that a decoder alone gives at a time
@@ -104,7 +104,7 @@ def forward_rate(predictor: Predictor, batch: int, size: int) -> float:
     seconds = []
     for _ in range(WARM_UP + 20):
         begin = time.perf_counter()
-        with torch.autocast(predictor.device.type, torch.bfloat16, enabled=predictor.half):
+        with torch.autocast(predictor.device.type, torch.bfloat16, enabled=has_bf16(predictor.device)):
             output = predictor.network(images)
         if predictor.device.type == "cuda":
             torch.cuda.synchronize()

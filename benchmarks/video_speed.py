@@ -70,7 +70,7 @@ def main() -> None:
         f"{args.frames} frames of {WIDTH}x{HEIGHT}, h264; {args.backbone} twice, {args.size}x{args.size}, ",
         end="",
     )
-    print(f"{'bfloat16' if model.pose.half else 'float32'}, {cores} cores")
+    print(f"{model.pose.for_video().runtime.value}, {cores} cores")
     rates = ", ".join(f"{args.frames / own:.0f}" for own in seconds)
     print(f"whole command: {args.frames / sorted(seconds)[len(seconds) // 2]:.0f} frames/s (runs: {rates})")
     print(f"in this process: {args.frames / total:.0f} frames/s; share of the time:")

@@ -30,8 +30,7 @@ logger = logging.getLogger(__name__)
 WITHOUT_EFFECT = (
     "callbacks.anneal_weight.attr_name", "dali.base.predict", "dali.context", "dali.general", "hydra",
     "eval.colormap", "eval.fiftyone", "eval.hydra_paths", "eval.pred_csv_files_to_plot",
-    "eval.predict_vids_after_training", "eval.save_vids_after_training", "eval.saved_vid_preds_dir",
-    "eval.test_videos_directory", "eval.video_file_to_plot",
+    "eval.saved_vid_preds_dir", "eval.video_file_to_plot",
     "losses.unimodal_js", "model.model_name", "data.image_orig_dims",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.backbone_pretrained", "model.head",

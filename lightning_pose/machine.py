@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+from pathlib import Path
 
 
 def usable_cores() -> int:
@@ -16,3 +18,18 @@ def job_cores() -> int:
     """Return how many cores to use: as many as the job was given (``OMP_NUM_THREADS``), if they are there."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(int(given), usable_cores()) if given.isdigit() and int(given) > 0 else usable_cores()
+
+
+def cpu_model() -> str:
+    """Return the name of the CPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def cache_dir() -> Path:
+    """Return the user's folder for what can be made again (``XDG_CACHE_HOME``)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "litpose"

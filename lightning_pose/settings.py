@@ -50,6 +50,22 @@ class Precision(str, Enum):
     fp16 = "fp16"
 
 
+class RuntimeName(str, Enum):
+    """What computes the network when it predicts, and in which number format.
+
+    ``mixed`` is the backbone in bfloat16, head and decoding in float32; ``bf16`` is the head in bfloat16 too;
+    otherwise all is float32.
+    """
+
+    auto = "auto"
+    torch = "torch"
+    torch_mixed = "torch_mixed"
+    torch_bf16 = "torch_bf16"
+    openvino = "openvino"
+    openvino_mixed = "openvino_mixed"
+    openvino_bf16 = "openvino_bf16"
+
+
 class Optimizer(str, Enum):
     """Optimizers by their torch names."""
 
@@ -188,7 +204,9 @@ class TrainingSettings:
     optimizer_params: OptimizerParams = field(default_factory=OptimizerParams)
     lr_scheduler: Schedule = Schedule.multisteplr  # how the learning rate falls
     lr_scheduler_params: ScheduleParams = field(default_factory=ScheduleParams)
-    precision: Precision = Precision.auto  # auto: bf16 where the hardware has units for it; fp16 needs a GPU
+    precision: Precision = (
+        Precision.auto
+    )  # of training; auto: bf16 if there are units for it; fp16 needs a GPU
 
 
 @dataclass
@@ -206,6 +224,13 @@ class ModelSettings:
     freeze_batch_norm: bool | None = None  # null: yes, unless the weights are random
     head_channels: int = 64  # width of the head of heatmaps
     heatmap_sigma: float = 1.25  # of the target Gaussian, in heatmap cells
+
+
+@dataclass
+class InferenceSettings:
+    """How a trained model predicts."""
+
+    runtime: RuntimeName = RuntimeName.auto  # auto: torch for images, the fastest that is exact for videos
 
 
 @dataclass
@@ -308,8 +333,11 @@ class CallbackSettings:
 
 @dataclass
 class EvalSettings:
-    """How predictions are drawn into videos."""
+    """Videos after a training, and how predictions are drawn into videos."""
 
+    predict_vids_after_training: bool = True  # on those in test_videos_directory, where that is set
+    test_videos_directory: str | None = None  # a folder of videos; here, or in data_dir
+    save_vids_after_training: bool = False  # draw the predictions into those videos
     confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn into videos
 
 
@@ -375,6 +403,7 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
+    inference: InferenceSettings = field(default_factory=InferenceSettings)
     dali: VideoSettings = field(default_factory=VideoSettings)
     losses: LossSettings = field(default_factory=LossSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)

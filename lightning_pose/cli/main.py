@@ -31,6 +31,7 @@ COMMANDS = {
     "create_cropzoom": "join a detector and a pose model to one model",
     "label_video": "draw predictions into a video",
     "score": "compute pixel errors of predictions against labels",
+    "crop_qa": "say whether the crops can be trusted: table, plot, worst frames",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
     "diff": "compare two folders of results",

@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_look_option(parser)
     parser.add_argument(
+        "--runtime",
+        metavar="NAME",
+        help="what computes the networks, over inference.runtime of the model's settings: auto, torch, "
+        "torch_mixed, torch_bf16, openvino, openvino_mixed, openvino_bf16 (see docs/settings.md)",
+    )
+    parser.add_argument(
         "--bbox_columns", action="store_true", help="write the box of each video frame beside its keypoints"
     )
     parser.add_argument(
@@ -75,10 +81,13 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.io.cropzoom_dir import is_cropzoom_dir
     from lightning_pose.types import Problem, UserError
 
+    if args.runtime:
+        args.overrides = [*args.overrides, f"inference.runtime={args.runtime.replace('-', '_')}"]
     if args.output and len(args.input_path) > 1:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
     if args.output and args.detector_mode:
         raise UserError(Problem("--output", "none with --detector_mode, which writes several files", "both"))
+    _refuse_others(args.input_path)
     videos = [path for path in args.input_path if is_video(path)]
     csv_files = [path for path in args.input_path if path not in videos]
     if is_cropzoom_dir(args.model_dir):
@@ -88,6 +97,23 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(Problem(name, "a cropzoom model", str(args.model_dir)))
     else:
         _run_single(args, csv_files, videos)
+
+
+def _refuse_others(paths: list[Path]) -> None:
+    """Refuse what is named neither as labels CSVs are nor as videos."""
+    from lightning_pose.io.video import SUFFIXES
+    from lightning_pose.types import Problem, UserError
+
+    expected = f"a labels CSV or a video ({', '.join(SUFFIXES)})"
+    problems = []
+    for path in paths:
+        if path.is_dir():
+            problems.append(Problem(str(path), expected, "a folder"))
+        elif path.suffix.lower() != ".csv" and not is_video(path):
+            found = f"a {path.suffix or 'nameless'} file" if path.exists() else "no such file"
+            problems.append(Problem(str(path), expected, found))
+    if problems:
+        raise UserError(problems)
 
 
 def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:

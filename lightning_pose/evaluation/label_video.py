@@ -21,8 +21,8 @@ from lightning_pose.evaluation.draw import (
     paint_box,
     paint_text,
 )
+from lightning_pose.evaluation.sheets import write_sheet
 from lightning_pose.geometry.crop_space import frame_to_crop
-from lightning_pose.io.files import write_atomic
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_stretch import read_ahead
 from lightning_pose.io.video_writer import TO_WATCH, write_video
@@ -30,7 +30,7 @@ from lightning_pose.types import Boxes, BoxStatus, Predictions
 
 CHUNK = 16  # frames decoded at a time
 KEYPOINT_OF_BOX, KEYPOINT_OF_FRAME, LEAST_RADIUS = 1 / 50, 1 / 200, 2.0  # radius by a side
-SHEET_COLUMNS, TILE, TILE_RADIUS = 4, 320, 4.0  # pixels a side of a sheet's picture, and of a keypoint
+TILE, TILE_RADIUS = 320, 4.0  # pixels a side of a sheet's picture, and of a keypoint
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,7 @@ def write_contact_sheet(
         tiles = list(_whole_tiles(source, FramePainter(predictions, None, style, source.frame_hw()), numbers))
     else:
         tiles = list(_box_tiles(source, predictions, boxes, style, numbers))
-    sheet = _grid(tiles)
-    with write_atomic(output) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes())
+    write_sheet(tiles, output)
 
 
 def _whole_tiles(source: Video, painter: FramePainter, numbers: np.ndarray) -> Iterator[np.ndarray]:
@@ -175,15 +173,6 @@ def _box_tiles(
         tile = crop_image(source.read(int(number), 1)[0], (x, y, w, h), (TILE, TILE))
         painter.paint(tile, number)
         yield tile
-
-
-def _grid(tiles: list[np.ndarray]) -> np.ndarray:
-    """Return pictures of one size side by side and below one another."""
-    columns = min(SHEET_COLUMNS, len(tiles))
-    missing = -len(tiles) % columns
-    tiles = [*tiles, *[np.zeros_like(tiles[0])] * missing]
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return np.vstack(rows)
 
 
 def _radius(boxes: Boxes | None, frame_hw: Sequence[int]) -> float:

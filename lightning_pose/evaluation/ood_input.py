@@ -70,6 +70,21 @@ def aligned_keypoints(
     UserError
         If images or keypoints differ.
     """
+    order, columns = match_predictions(predictions, labels, predictions_csv, labels_csv)
+    splits = None if predictions.splits is None else [predictions.splits[row] for row in order]
+    return predictions.keypoints_px[order][:, columns], splits
+
+
+def match_predictions(
+    predictions: Predictions, labels: Labels, predictions_csv: Path, labels_csv: Path
+) -> tuple[list[int], list[int]]:
+    """Return the row of each labelled image's predictions, and the column of each of its keypoints.
+
+    Raises
+    ------
+    UserError
+        If images or keypoints differ.
+    """
     rows = {str(name): row for row, name in enumerate(predictions.index)}
     if len(rows) < len(predictions.index):
         twice = next(str(name) for row, name in enumerate(predictions.index) if rows[str(name)] != row)
@@ -88,9 +103,7 @@ def aligned_keypoints(
             )
         )
     order = [rows[path] for path in labels.image_paths]
-    columns = [predictions.keypoint_names.index(name) for name in labels.keypoint_names]
-    splits = None if predictions.splits is None else [predictions.splits[row] for row in order]
-    return predictions.keypoints_px[order][:, columns], splits
+    return order, [predictions.keypoint_names.index(name) for name in labels.keypoint_names]
 
 
 def compare(

@@ -150,9 +150,10 @@ def _window(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _summary(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each row's highest logit, (B, K, h), and each heatmap's log of the sum of exponentials, (B, K).
 
-    On a CPU image by image, so that what is computed on the way stays in its cache.
+    On a CPU image by image, so that what is computed on the way stays in its cache; not while the network is
+    translated for another runtime, where a batch may be of any size.
     """
-    if logits.device.type != "cpu":
+    if logits.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_exporting():
         return logits.amax(-1).float(), logits.float().logsumexp((-2, -1))
     parts = []
     for image in logits:

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from lightning_pose.data.dataset import read_source
 from lightning_pose.geometry.boxes import BoxRule, boxes_from_keypoints, rule_of, warn_of_lost
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.inference.film_boxes import DetectedBoxes
-from lightning_pose.inference.film_run import Film, origin_of_predictor, predict_film
+from lightning_pose.inference.film_run import Film, predict_film
 from lightning_pose.inference.model import Model, PoseModel
 from lightning_pose.inference.pictures import (
     Found,
@@ -128,14 +127,14 @@ class CropZoomModel:
 
     def film(self, facts: VideoFacts, frames: range | None = None) -> Film:
         """Return how a video, or a stretch of it, is predicted on: with boxes steady from frame to frame."""
-        return Film(facts, self.pose, self._boxes_of, self._origin, frames)
+        own = self.for_video(is_shared=frames is not None)
+        networks = {"the detector": own.detector, "the pose model": own.pose}
+        return Film(facts, networks, own._boxes_of, lambda: repr((self.rule, self.cropzoom.boxes)), frames)
 
-    def _origin(self) -> dict[str, Any]:
-        return {
-            **origin_of_predictor("the detector", self.detector),
-            **origin_of_predictor("the pose model", self.pose),
-            "boxes": repr((self.rule, self.cropzoom.boxes)),
-        }
+    def for_video(self, is_shared: bool = False) -> CropZoomModel:
+        """Return the same model, computed as videos are (`Predictor.for_video`)."""
+        detector, pose = (own.for_video(is_shared) for own in (self.detector, self.pose))
+        return CropZoomModel(detector, pose, self.cropzoom)
 
     def _boxes_of(self, video: Video, parts: FilmParts, chosen: range, size: int) -> DetectedBoxes:
         settings = self.cropzoom.boxes
@@ -154,8 +153,8 @@ class CropZoomModel:
         keypoints_frame_px : array, (K, 2)
         confidence : array, (K,)
         """
-        windows = [[check_frame(frame)]]
-        keypoints_px, confidence = predict_in_boxes(self.pose, windows, self._place(windows).xywh_px)
+        windows, own = [[check_frame(frame)]], self.for_video()
+        keypoints_px, confidence = predict_in_boxes(own.pose, windows, own._place(windows).xywh_px)
         return keypoints_px[0], confidence[0]
 
     def _place(self, windows: Sequence[Window]) -> Boxes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from lightning_pose.inference.film import FilmPart, predict_parts
 from lightning_pose.inference.film_boxes import BoxSource
 from lightning_pose.inference.part_store import PartStore
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.inference.runtimes.choose import version_of
 from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import WEIGHTS_FILE
 from lightning_pose.io.video import Video, open_video
@@ -39,17 +40,22 @@ class Film:
     Parameters
     ----------
     facts : of the video.
-    pose : the network.
+    networks : what looks at it, by name; the last one finds the keypoints.
     make_boxes : gives the boxes for an open video, how it is cut, the parts wanted and the size of a batch.
-    origin : tells what the result depends on, besides the video.
+    boxes_origin : tells what the boxes depend on, besides the video and the networks.
     frames : a stretch of the video; None = all of it.
     """
 
     facts: VideoFacts
-    pose: Predictor
+    networks: Mapping[str, Predictor]
     make_boxes: MakeBoxes
-    origin: Callable[[], dict[str, Any]]
+    boxes_origin: Callable[[], str]
     frames: range | None = None
+
+    @property
+    def pose(self) -> Predictor:
+        """The network that finds the keypoints."""
+        return list(self.networks.values())[-1]
 
     @property
     def wanted(self) -> range:
@@ -79,22 +85,24 @@ def predict_film(film: Film, store: PartStore | None = None) -> tuple[Prediction
     return _joined(film, found)
 
 
-def origin_of_predictor(name: str, predictor: Predictor) -> dict[str, Any]:
-    """Return what the results of a network depend on."""
-    settings = predictor.settings
-    own = (settings.data.image_resize_dims, settings.training.test_batch_size, settings.training.precision)
-    return {
-        f"weights of {name}": sha256(predictor.model_dir / WEIGHTS_FILE),
-        f"settings of {name}": repr((*own, settings.dali.library, settings.model)),
-    }
-
-
 def origin_of_film(film: Film) -> dict[str, Any]:
     """Return what the parts of a film depend on."""
     file = film.facts.path.stat()
     video = [film.facts.path.name, file.st_size, file.st_mtime_ns, film.facts.frame_count]
-    code = fingerprint("lightning_pose.inference.film_run")
-    return {**film.origin(), "the video": video, "the code": code}
+    found = {"the video": video, "the code": fingerprint("lightning_pose.inference.film_run")}
+    for name, predictor in film.networks.items():
+        found |= _origin_of_network(name, predictor)
+    return {**found, "boxes": film.boxes_origin()}
+
+
+def _origin_of_network(name: str, predictor: Predictor) -> dict[str, Any]:
+    settings = predictor.settings
+    own = (settings.data.image_resize_dims, settings.training.test_batch_size)
+    return {
+        f"weights of {name}": sha256(predictor.model_dir / WEIGHTS_FILE),
+        f"settings of {name}": repr((*own, settings.dali.library, settings.model)),
+        f"runtime of {name}": f"{predictor.runtime.value} {version_of(predictor.runtime)}",
+    }
 
 
 def store_beside(film: Film, predictions_csv: Path) -> PartStore:

@@ -107,5 +107,5 @@ class Model:
         keypoints_frame_px : array, (K, 2)
         confidence : array, (K,)
         """
-        keypoints_px, confidence = predict_whole(self.predictor, [[check_frame(frame)]])
+        keypoints_px, confidence = predict_whole(self.predictor.for_video(), [[check_frame(frame)]])
         return keypoints_px[0], confidence[0]

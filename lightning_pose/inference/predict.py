@@ -1,29 +1,35 @@
 """Predict keypoints of labelled images with a trained model folder.
 
-Keypoints come out in pixels of the image predicted on; decoding runs in float32.
+Keypoints come out in pixels of the image predicted on. Labelled images are computed in float32 by torch,
+unless another runtime is asked for; videos by what is faster and as exact: see
+`lightning_pose.inference.runtimes`.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lightning_pose.data.context import context_of_all
 from lightning_pose.data.dataset import read_image, read_with_context, resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
+from lightning_pose.inference.runtimes.base import Found, Session, TrainedNetwork
+from lightning_pose.inference.runtimes.choose import runtime_for_images, runtime_for_video, runtime_of
+from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits
 from lightning_pose.models.build import described, empty_network
-from lightning_pose.models.hardware import pick_device, resolve_precision, set_threads
-from lightning_pose.models.network import PoseNetwork
+from lightning_pose.models.hardware import pick_device, set_threads
+from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.models.weights_file import load_fully, read_state
-from lightning_pose.settings import Precision, Settings, takes_context
-from lightning_pose.traces import note_images
+from lightning_pose.settings import Settings, takes_context
+from lightning_pose.traces import note_fact, note_images
 from lightning_pose.types import Predictions, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
@@ -52,7 +58,33 @@ class Predictor:
         set_threads()
         self.device = pick_device()
         self.network = _load_network(self.model_dir, self.settings).to(self.device)
-        self.half = resolve_precision(self.settings.training.precision, self.device) is Precision.bf16
+        self.runtime = runtime_for_images(self.settings.inference.runtime, self.device)
+        self._session: Session | None = None
+        self._for_video: Predictor | None = None
+
+    def for_video(self, is_shared: bool = False) -> Predictor:
+        """Return the same network for frames of a video, computed by what is fastest and as exact.
+
+        Parameters
+        ----------
+        is_shared : several machines work on the video, which must not differ in how they compute: float32 by
+            torch, unless a runtime is asked for.
+        """
+        if is_shared:
+            return self
+        if self._for_video is None:
+            self._for_video = copy.copy(self)
+            self._for_video.runtime = runtime_for_video(self.settings.inference.runtime, self.trained)
+            self._for_video._session, self._for_video._for_video = None, self._for_video
+        return self._for_video
+
+    @cached_property
+    def trained(self) -> TrainedNetwork:
+        """The network, for runtimes."""
+        dims, model = self.settings.data.image_resize_dims, self.settings.model
+        shape = image_shape(model.model_type, (dims.height, dims.width))
+        identity = f"{sha256(self.model_dir / WEIGHTS_FILE)} {model} {self.network.stride}"
+        return TrainedNetwork(self.network, self.device, shape, identity)
 
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
         """Predict on image files, paths relative to `data_dir`."""
@@ -95,20 +127,18 @@ class Predictor:
                 images = np.moveaxis(np.stack([image for image, _ in loaded]), -1, -3)
                 yield images, np.array([shape for _, shape in loaded], dtype=float)
 
-    @torch.inference_mode()
-    def predict_batch(self, images: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_batch(self, images: np.ndarray, sizes: np.ndarray) -> Found:
         """Predict on images (B, 3, H, W) uint8 that were of `sizes` (B, 2), height and width.
 
         Returns keypoints (B, K, 2), in pixels of the images before they were resized, and confidence (B, K).
         """
-        tensor = torch.from_numpy(images).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            output = self.network(tensor)
-        keypoints_model_px, confidence = self.network.decode(output)
+        if self._session is None:
+            self._session = runtime_of(self.runtime).build(self.trained)
+            note_fact(f"runtime of {self.model_dir.name}", self.runtime.value)
+        keypoints_model_px, confidence = self._session(images)
         whole = np.column_stack([np.zeros_like(sizes), sizes[:, ::-1]])
-        keypoints = keypoints_model_px.cpu().numpy().astype(float)
-        keypoints_px = crop_to_frame(keypoints, whole, images.shape[-2:])
-        return keypoints_px, confidence.cpu().numpy().astype(float)
+        keypoints_px = crop_to_frame(keypoints_model_px.astype(float), whole, images.shape[-2:])
+        return keypoints_px, confidence.astype(float)
 
     def _splits(self, image_paths: list[str]) -> list[str]:
         """Return what each image was used for in the training; one that it never saw is a test image."""

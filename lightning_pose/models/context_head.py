@@ -69,8 +69,8 @@ class ContextHead(nn.Module):
 
 
 def windows_of_labelled(count: int, device: torch.device) -> torch.Tensor:
-    """Return the windows, (count, 5), of `count` labelled frames that lie with their context in one row."""
-    return torch.arange(count * FRAMES, device=device).view(count, FRAMES)
+    """Return the windows, (count / 5, 5), of labelled frames that lie with their context in one row."""
+    return torch.arange(count, device=device).view(-1, FRAMES)
 
 
 def windows_of_sequence(count: int, device: torch.device) -> torch.Tensor:

@@ -52,18 +52,21 @@ def resolve_precision(setting: Precision, device: torch.device) -> Precision:
     if setting is Precision.fp16 and device.type != "cuda":
         expected = "auto, fp32 or bf16 without a GPU"
         raise UserError(Problem("training.precision", expected, setting.value))
-    precision = _fastest_precision(device) if setting is Precision.auto else setting
-    note_fact("precision", precision.value)
-    return precision
+    if setting is Precision.auto:
+        setting = Precision.bf16 if has_bf16(device) else Precision.fp32
+    note_fact("precision", setting.value)
+    return setting
 
 
-def _fastest_precision(device: torch.device) -> Precision:
-    on_gpu = device.type == "cuda"
-    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else _cpu_has_bf16()
-    return Precision.bf16 if has_bf16 else Precision.fp32
+def has_bf16(device: torch.device) -> bool:
+    """Say whether a device has units for bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return cpu_has_bf16()
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
+    """Say whether the CPU has units for bfloat16."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 

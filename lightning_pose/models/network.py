@@ -89,19 +89,31 @@ class PoseNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> Output:
         """Return what the head gives: see the top of this module."""
-        image_hw = images.shape[-2], images.shape[-1]
+        return self.answer(self.maps(images), (images.shape[-2], images.shape[-1]), images.dim() == 5)
+
+    def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return the feature maps of all frames of images, (B, 3, H, W) or (B, 5, 3, H, W), finest first."""
+        return self.features(images.flatten(0, 1) if images.dim() == 5 else images)
+
+    def answer(self, maps: list[torch.Tensor], image_hw: tuple[int, int], is_labelled: bool) -> Output:
+        """Return what the head makes of feature maps.
+
+        Parameters
+        ----------
+        maps : of N frames, finest first.
+        image_hw : height and width of the frames in pixels.
+        is_labelled : for context: whether each five are a labelled frame's, or all are one sequence.
+        """
         if not isinstance(self.head, ContextHead):
-            return self.head(self.features(images), image_hw)
-        if images.dim() == 5:
-            window = windows_of_labelled(len(images), images.device)
-            return self.head(self.features(images.flatten(0, 1)), image_hw, window)
-        window = windows_of_sequence(len(images), images.device)
-        return self.head(self.features(images), image_hw, window)
+            return self.head(maps, image_hw)
+        windows = windows_of_labelled if is_labelled else windows_of_sequence
+        return self.head(maps, image_hw, windows(maps[0].shape[0], maps[0].device))
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return the backbone's feature maps that the head uses, of images (N, 3, H, W), finest first."""
         normalized = (images.float() - self.mean) / self.std
-        normalized = resized(normalized, patched_size(self.timm_name, (images.shape[-2], images.shape[-1])))
+        image_hw = int(images.shape[-2]), int(images.shape[-1])
+        normalized = resized(normalized, patched_size(self.timm_name, image_hw))
         maps = self.backbone(normalized.contiguous(memory_format=torch.channels_last))
         channels = self.backbone.feature_info.channels()  # type: ignore[operator, union-attr]
         return [_channels_first(maps[level], channels[level]) for level in self.levels]

@@ -26,7 +26,7 @@ try:
     CORES = workflow.cores or REAL_CORES  # as --cores says
 except WorkflowError:  # nothing is run, as for a report
     CORES = REAL_CORES
-TRAINING_CORES, CROPPING_CORES = 4, 8
+TRAINING_CORES, CROPPING_CORES, LABELING_CORES = 4, 8, 2
 # then jobs run on other machines than this one, each with the cores that it asks for
 ON_CLUSTER = workflow.nodes is not None or workflow.remote_exec
 if ON_CLUSTER:

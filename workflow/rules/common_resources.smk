@@ -5,7 +5,7 @@ STANDARD_PX = 256 * 256  # an image that the figures below are for
 # Generous: these are limits, and a scheduler ends what exceeds them. Two cores without a GPU are two to ten times as
 # fast (benchmarks/results).
 TRAINED_PER_S, PREDICTED_PER_S = 5, 10
-CROPPED_PER_S, CHECKSUMS_PER_S = 20, 50
+CROPPED_PER_S, CHECKSUMS_PER_S, DRAWN_PER_S = 20, 50, 10
 START_MINUTES = 10  # of an environment on a slow file system
 TRAINING_MB, PREDICTION_MB, STEP_MB = 2500, 2500, 1000  # before the first image
 TRAINED_MB, PREDICTED_MB = 150, 50  # an image of a batch
@@ -148,6 +148,14 @@ def table_minutes(wildcards, input, attempt):
 
 def cropping_minutes(wildcards, input, attempt):
     return minutes(rows_of(input.labels) / CROPPED_PER_S, attempt)
+
+
+def labeling_mb(wildcards, input, attempt):
+    return table_mb(wildcards, input, attempt) + again(STEP_MB, attempt)
+
+
+def labeling_minutes(wildcards, input, attempt):
+    return minutes(frames_at(input.video) / DRAWN_PER_S, attempt)
 
 
 def indexing_minutes(wildcards, input, attempt):

@@ -112,16 +112,32 @@ def shards(wildcards, name):
     ]
 
 
-def video_targets(wildcards):
-    """Predictions on all videos that the configs name."""
+def of_all_videos(name):
+    """A file of the cropzoom models' results for each video that the configs name."""
     return [
-        f"results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{Path(video).name}/predictions.csv"
+        f"results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{Path(video).name}/{name}"
         for dataset in DATASETS
         for own in [settings(dataset).workflow]
         for seed in own.seeds
         for ratio in own.crop_ratios
         for video in own.videos
     ]
+
+
+def video_targets(wildcards):
+    """Predictions on all videos that the configs name."""
+    return of_all_videos("predictions.csv")
+
+
+def labeled_video_targets(wildcards):
+    """All those videos with their predictions drawn in."""
+    return of_all_videos("labeled.mp4")
+
+
+def drawn_settings(wildcards):
+    """The settings that a labelled video depends on."""
+    own = settings(wildcards.dataset)
+    return repr([own.data.skeleton, own.eval])
 
 
 def changed_box_options(wildcards, *names):

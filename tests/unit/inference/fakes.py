@@ -14,6 +14,7 @@ from lightning_pose.settings import (
     ImageDims,
     ModelSettings,
     ModelType,
+    RuntimeName,
     Settings,
     TrainingSettings,
 )
@@ -22,7 +23,7 @@ from lightning_pose.settings import (
 class Fake:
     """Takes the place of a network: "predicts" the brightness of what it sees, where it is told to."""
 
-    device = torch.device("cpu")
+    device, runtime = torch.device("cpu"), RuntimeName.torch
 
     def __init__(self, size, context, spread=0.0):
         kind = ModelType.heatmap_mhcrnn if context else ModelType.heatmap
@@ -34,6 +35,9 @@ class Fake:
         self.model_dir = Path("nowhere")
         self.context, self.spread, self.seen = context, spread, 0
         self.images, self.splits = [], {}
+
+    def for_video(self, is_shared=False):
+        return self
 
     def predict_batch(self, images, sizes):
         assert images.shape[1:] == ((5, 3, 64, 64) if self.context else (3, 64, 64))

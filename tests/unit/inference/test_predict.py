@@ -15,7 +15,6 @@ from lightning_pose.config import load_config, to_yaml
 from lightning_pose.geometry.heatmaps import decode
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.labels import read_labels
-from lightning_pose.settings import Precision
 from lightning_pose.types import UserError
 
 
@@ -118,17 +117,6 @@ def test_it_learned_and_says_what_each_image_was_used_for(trained) -> None:
     assert np.linalg.norm(predictions.keypoints_px - labels.keypoints_px, axis=-1).mean() < 4
     new = read_labels(trained.data / "labels_new.csv").image_paths
     assert Predictor(trained.detector).predict_images(new, trained.data).splits == ["test"] * 4
-
-
-def test_half_precision_finds_the_same_places(trained, tmp_path) -> None:
-    labels = read_labels(trained.data / "labels.csv")
-    full = Predictor(trained.detector)
-    half = Predictor(trained.detector)
-    assert (full.half, full.settings.training.precision) == (False, Precision.fp32)
-    half.half = True
-    first, second = (own.predict_images(labels.image_paths, trained.data) for own in (full, half))
-    distance = np.linalg.norm(first.keypoints_px - second.keypoints_px, axis=-1)
-    assert 0 < np.median(distance) < 1
 
 
 def test_predicting_trains_nothing(trained) -> None:

@@ -47,7 +47,7 @@ def test_a_precision_that_was_asked_for_is_kept(setting, device) -> None:
 
 @pytest.mark.parametrize(("has_units", "expected"), [(True, Precision.bf16), (False, Precision.fp32)])
 def test_auto_goes_by_the_units_of_the_hardware(monkeypatch, has_units, expected) -> None:
-    monkeypatch.setattr(hardware, "_cpu_has_bf16", lambda: has_units)
+    monkeypatch.setattr(hardware, "cpu_has_bf16", lambda: has_units)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_units)
     assert resolve_precision(Precision.auto, CPU) is expected
     assert resolve_precision(Precision.auto, CUDA) is expected

@@ -10,8 +10,10 @@ from lightning_pose.settings import (
     DataSettings,
     HeatmapLoss,
     ImageDims,
+    InferenceSettings,
     ModelSettings,
     OptimizerParams,
+    RuntimeName,
     Schedule,
     Settings,
     TrainingSettings,
@@ -78,5 +80,6 @@ def tiny_settings(folder: Path, csv: str = "labels.csv", **training: object) -> 
             heatmap_loss_type=HeatmapLoss.kl,
             head_channels=16,
         ),
+        inference=InferenceSettings(RuntimeName.torch),
         workflow=WorkflowSettings(crop_size=ImageDims(64, 64)),
     )

@@ -1,0 +1,209 @@
+"""Networks computed by OpenVINO on a CPU.
+
+The network is translated from torch once, in two parts (`lightning_pose.models.parts`), and kept in the
+user's cache; it is compiled for this CPU when it is opened, which takes a fraction of a second. OpenVINO's
+own front end is called directly: its `convert_model` reports each use to its makers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from lightning_pose.fingerprint import fingerprint
+from lightning_pose.inference.runtimes.base import (
+    BFLOAT16,
+    FLOAT32,
+    MIXED,
+    Found,
+    Session,
+    TrainedNetwork,
+)
+from lightning_pose.inference.runtimes.identity import digest, package_version
+from lightning_pose.machine import cache_dir, job_cores
+from lightning_pose.models.hardware import has_bf16
+from lightning_pose.models.parts import Answer, Backbone
+from lightning_pose.settings import RuntimeName
+
+logger = logging.getLogger(__name__)
+
+FORMATS = {
+    RuntimeName.openvino: FLOAT32,
+    RuntimeName.openvino_mixed: MIXED,
+    RuntimeName.openvino_bf16: BFLOAT16,
+}
+EXAMPLES = 2  # images that a network is traced with; the batch stays open
+PARTS = ("backbone", "answer")
+LARGEST_CACHE = 1 << 30  # bytes of translated networks that are kept
+
+
+class OpenVinoRuntime:
+    """OpenVINO in one of its number formats.
+
+    Parameters
+    ----------
+    name : one of `FORMATS`.
+    """
+
+    def __init__(self, name: RuntimeName) -> None:
+        self.name, self.format = name, FORMATS[name]
+
+    def missing(self, device: torch.device) -> str | None:
+        """Say what it lacks on this machine; None = nothing."""
+        if device.type != "cpu":
+            return "it computes on CPUs alone here"
+        if importlib.util.find_spec("openvino") is None:
+            return "the package openvino is not installed"
+        if self.format.backbone_half and not has_bf16(device):
+            return "the CPU has no units for bfloat16"
+        return None
+
+    def build(self, trained: TrainedNetwork) -> Session:
+        """Make a network ready, from the cache if it was translated before."""
+        backbone, answer = translated(trained)
+        return OpenVinoSession(
+            _compiled(backbone, self.format.backbone_half), _compiled(answer, self.format.head_half)
+        )
+
+
+class OpenVinoSession:
+    """Two compiled parts; the second reads what the first wrote, in place.
+
+    Parameters
+    ----------
+    backbone, answer : compiled models.
+    """
+
+    def __init__(self, backbone: Any, answer: Any) -> None:
+        self._maps = len(backbone.outputs)
+        self._backbone, self._answer = backbone.create_infer_request(), answer.create_infer_request()
+
+    def __call__(self, images: np.ndarray) -> Found:
+        """Return keypoints_model_px (B, K, 2) and confidence (B, K) of images."""
+        import openvino
+
+        self._backbone.infer([openvino.Tensor(np.ascontiguousarray(images), shared_memory=True)])
+        for place in range(self._maps):
+            self._answer.set_input_tensor(place, self._backbone.get_output_tensor(place))
+        self._answer.infer()
+        keypoints_model_px, confidence = (
+            self._answer.get_output_tensor(place).data.copy() for place in (0, 1)
+        )
+        return keypoints_model_px, confidence
+
+
+def translated(trained: TrainedNetwork) -> list[Any]:
+    """Return OpenVINO's models of the parts of a network; they are made where the cache lacks them."""
+    code = fingerprint("lightning_pose.models.parts")
+    key = digest(
+        trained.identity, trained.image_shape, code, package_version("openvino"), package_version("torch")
+    )
+    folder = cache_dir() / "openvino" / key
+    try:
+        models = _read(folder)
+        os.utime(folder)  # the last to be thrown away
+        return models
+    except (OSError, RuntimeError):  # not there, or damaged
+        return _read_again(_translate(trained), folder)
+
+
+def _read(folder: Path) -> list[Any]:
+    import openvino
+
+    core = openvino.Core()
+    return [core.read_model(folder / f"{part}.xml") for part in PARTS]
+
+
+def _read_again(models: Sequence[Any], folder: Path) -> list[Any]:
+    """Write translated models and return what is read back, which rounds a little differently.
+
+    They are kept in the cache; one that cannot be written to is no mistake.
+    """
+    import openvino
+
+    with tempfile.TemporaryDirectory() as temporary:
+        for part, model in zip(PARTS, models, strict=True):
+            openvino.save_model(model, Path(temporary) / f"{part}.xml", compress_to_fp16=False)
+        try:
+            _keep(Path(temporary), folder)
+        except OSError as error:
+            logger.debug("%s: a translated network could not be kept (%s)", folder, error)
+        return _read(Path(temporary))
+
+
+@torch.no_grad()
+def _translate(trained: TrainedNetwork) -> list[Any]:
+    import openvino
+
+    images = torch.zeros(EXAMPLES, *trained.image_shape, dtype=torch.uint8)
+    backbone, answer = Backbone(trained.network), Answer(trained.network, trained.image_hw)
+    maps = backbone(images)
+    return [
+        _translate_part(backbone, [images], openvino.Type.u8),
+        _translate_part(answer, maps, openvino.Type.f32),
+    ]
+
+
+def _translate_part(part: nn.Module, examples: Sequence[torch.Tensor], kind: Any) -> Any:
+    """Translate a part; it takes batches of any size."""
+    import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # sizes that are fixed by tracing are those of the images
+        traced = torch.jit.trace(part.eval(), tuple(examples), check_trace=False)
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    decoder = TorchScriptPythonDecoder(traced)  # must outlive the conversion
+    model = frontend.convert(frontend.load(decoder))
+    for parameter, example in zip(model.get_parameters(), examples, strict=True):
+        parameter.set_element_type(kind)
+        parameter.set_partial_shape(openvino.PartialShape([-1, *example.shape[1:]]))
+    model.validate_nodes_and_infer_types()
+    return model
+
+
+def _compiled(model: Any, half: bool) -> Any:
+    import openvino
+
+    options = {
+        "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, by all threads
+        "INFERENCE_NUM_THREADS": job_cores(),
+        "ENABLE_CPU_PINNING": False,  # jobs that share a machine would be pinned to the same cores
+        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+    }
+    return openvino.Core().compile_model(model, "CPU", options)
+
+
+def _keep(found: Path, folder: Path) -> None:
+    """Copy a folder into the cache, whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+    try:
+        shutil.copytree(found, neighbour, dirs_exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        neighbour.rename(folder)
+    finally:
+        shutil.rmtree(neighbour, ignore_errors=True)
+    _throw_away(folder.parent)
+
+
+def _throw_away(folder: Path) -> None:
+    """Remove the translated networks that were not used for the longest time, if there are too many."""
+    kept = sorted((own for own in folder.iterdir() if own.is_dir()), key=lambda own: -own.stat().st_mtime)
+    total = 0
+    for own in kept:
+        total += sum(file.stat().st_size for file in own.iterdir())
+        if total > LARGEST_CACHE and own != kept[0]:
+            shutil.rmtree(own, ignore_errors=True)
