@@ -33,6 +33,7 @@ COMMANDS = {
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
     "diff": "compare two folders of results",
     "bundle": "pack a folder of results into one file",
+    "sweep_table": "sum up a sweep over seeds, crop ratios, training-set sizes and variants",
     "index_images": "write checksums of a data set's images",
 }
 USER_ERROR_CODE = 2
