@@ -3,6 +3,7 @@
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_video.smk"
+include: "workflow/rules/common_resources.smk"
 
 
 report: "workflow/report/workflow.rst"

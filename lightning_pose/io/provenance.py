@@ -30,7 +30,8 @@ from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.traces import Trace, traced
 
 PROVENANCE_FILE = "provenance.json"
-RESULT_SUFFIXES = (".csv", ".json", ".yaml", ".safetensors", ".pdf", ".html", ".txt")  # images are too many
+# images are too many
+RESULT_SUFFIXES = (".csv", ".json", ".yaml", ".safetensors", ".pdf", ".html", ".txt", ".mp4")
 WITHOUT_RESULTS = ("checkpoints", "tb_logs")  # folders of what is on its way
 # imported name -> package, of what results depend on
 PACKAGES = {

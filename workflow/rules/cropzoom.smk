@@ -66,7 +66,8 @@ rule predict_cropzoom_video:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
     resources:
-        mem_mb=4000,
+        mem_mb=cropzoom_mb,
+        runtime=cropzoom_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
         runtime=runtime,

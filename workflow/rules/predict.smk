@@ -17,6 +17,9 @@ rule predict_detector:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=detector_prediction_mb,
+        runtime=detector_prediction_minutes,
     params:
         model=subpath(input.weights, parent=True),
         data_dir=data_dir,
@@ -46,6 +49,9 @@ rule predict_pose:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=pose_prediction_mb,
+        runtime=pose_prediction_minutes,
     params:
         model=subpath(input.weights, parent=True),
         data_dir="results/{dataset}/crop_{seed}_{ratio}/cropped_images",
@@ -74,6 +80,9 @@ rule remap:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         code=fingerprint("lightning_pose.cli.remap"),
     shell:

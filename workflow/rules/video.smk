@@ -16,6 +16,9 @@ rule predict_video:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=video_mb,
+        runtime=video_minutes,
     params:
         model=subpath(input.weights, parent=True),
         runtime=runtime,
@@ -41,6 +44,9 @@ rule create_video_bbox:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
         boxes=video_box_options,
