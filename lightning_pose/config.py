@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightning_pose.settings import Settings
 from lightning_pose.settings_checks import impossible_values
+from lightning_pose.sweep import all_variants, is_size_name
 from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
@@ -30,8 +31,7 @@ logger = logging.getLogger(__name__)
 WITHOUT_EFFECT = (
     "callbacks.anneal_weight.attr_name", "dali.base.predict", "dali.context", "dali.general", "hydra",
     "eval.colormap", "eval.fiftyone", "eval.hydra_paths", "eval.pred_csv_files_to_plot",
-    "eval.predict_vids_after_training", "eval.save_vids_after_training", "eval.saved_vid_preds_dir",
-    "eval.test_videos_directory", "eval.video_file_to_plot",
+    "eval.saved_vid_preds_dir", "eval.video_file_to_plot",
     "losses.unimodal_js", "model.model_name", "data.image_orig_dims",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.backbone_pretrained", "model.head",
@@ -138,9 +138,10 @@ def _layers(workflow: Any, kind: str, variant: str | None, where: str) -> list[t
     found = [(f"workflow.{kind}", workflow.get(kind) or {})]
     if variant is not None:
         key = f"workflow.variants.{variant}"
-        chosen = (workflow.get("variants") or {}).get(variant)
-        if not isinstance(chosen, dict):
-            there = ", ".join(workflow.get("variants") or {}) or "none"
+        there_are = _all_variants(workflow)
+        chosen = there_are.get(variant)
+        if chosen is None:
+            there = ", ".join(there_are) or "none"
             raise UserError(Problem(f"{where}: {key}", f"a variant of the config ({there})", repr(chosen)))
         found.append((f"{key}.settings", chosen.get("settings") or {}))
     for key, settings in found:
@@ -148,6 +149,15 @@ def _layers(workflow: Any, kind: str, variant: str | None, where: str) -> list[t
             expected = f"a mapping with {', '.join(TRAINED_SECTIONS)}"
             raise UserError(Problem(f"{where}: {key}", expected, repr(settings)))
     return found
+
+
+def _all_variants(workflow: dict) -> dict[str, dict[str, Any]]:
+    """Return the variants of a section that is not validated yet: those that are none do not count."""
+    named, sizes = workflow.get("variants"), workflow.get("train_frames")
+    variants = {name: own for name, own in (named if isinstance(named, dict) else {}).items()
+                if isinstance(own, dict) and isinstance(own.get("settings"), dict)}  # fmt: skip
+    sizes = [size for size in sizes if isinstance(size, int | float)] if isinstance(sizes, list) else []
+    return all_variants(variants, sizes)
 
 
 def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
@@ -287,6 +297,8 @@ def _variant(name: Any, variant: Any, where: str) -> list[Problem]:
     key = f"{where}: workflow.variants.{name}"
     if not re.fullmatch(r"[^/_\s]+", str(name)):
         return [Problem(key, "a name without _, / and blanks, since it becomes a folder's", str(name))]
+    if is_size_name(str(name)):
+        return [Problem(key, "a name without a size at its end, as workflow.train_frames gives", str(name))]
     if not isinstance(variant, dict) or set(variant) - {"model", "settings"} or "settings" not in variant:
         return [Problem(key, "{model: single|pose, settings: {...}}", repr(variant))]
     if variant.get("model", "pose") not in ("single", "pose"):

@@ -183,7 +183,7 @@ class TrainingSettings:
     gradient_clip_val: float | None = None  # largest norm of the gradient of a step
     ema_decay: float | None = None  # of a moving average of the weights, which then is the model; about 0.99
     compile: bool = False  # translate the network with torch.compile first; where that fails, go on without
-    num_workers: int | None = None  # processes that load images; null = with a GPU the spare cores, up to 8
+    num_workers: int | None = None  # processes that load images; null = none, but threads beside a GPU
     early_stopping: bool = False  # end once validation has stalled
     early_stop_patience: int = 3  # validations without gain until then
     unfreezing_epoch: int = 0  # the backbone learns from this epoch on
@@ -251,7 +251,7 @@ class VideoBase:
 class VideoSettings:
     """How videos are read."""
 
-    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else PyAV
+    library: VideoLibrary = VideoLibrary.auto  # auto: PyAV; dali: on a GPU
     base: VideoBase = field(default_factory=VideoBase)
 
 
@@ -333,8 +333,11 @@ class CallbackSettings:
 
 @dataclass
 class EvalSettings:
-    """How predictions are drawn into videos."""
+    """Videos after a training, and how predictions are drawn into videos."""
 
+    predict_vids_after_training: bool = True  # on those in test_videos_directory, where that is set
+    test_videos_directory: str | None = None  # a folder of videos; here, or in data_dir
+    save_vids_after_training: bool = False  # draw the predictions into those videos
     confidence_thresh_for_vid: float = 0.9  # keypoints below are not drawn into videos
 
 
@@ -386,6 +389,7 @@ class WorkflowSettings:
     boxes: BoxSettings = field(default_factory=BoxSettings)  # how boxes are placed
     detector: dict[str, Any] = field(default_factory=dict)  # settings of detectors, over the file's own
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
+    train_frames: list[float] = field(default_factory=list)  # further models by training.train_frames
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
     videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir

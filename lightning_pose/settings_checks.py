@@ -212,6 +212,10 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     workflow = settings.workflow
     if not workflow.seeds or len(set(workflow.seeds)) != len(workflow.seeds) or min(workflow.seeds) < 0:
         yield "workflow.seeds", "different seeds from 0", str(workflow.seeds)
+    sizes = workflow.train_frames
+    if any(size <= 0 for size in sizes) or len(set(sizes)) != len(sizes) or 1.0 in sizes:
+        expected = "different numbers of frames, or shares below 1 (all frames are always trained on too)"
+        yield "workflow.train_frames", expected, str(sizes)
     if not workflow.crop_ratios or any(ratio <= 0 for ratio in workflow.crop_ratios):
         yield "workflow.crop_ratios", "at least one number, all above 0", str(workflow.crop_ratios)
     files = [Path(video).name for video in workflow.videos]

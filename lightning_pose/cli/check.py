@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> None:
     """Check."""
     from lightning_pose.config import find_config, load_config
     from lightning_pose.data.check import check_dataset
-    from lightning_pose.data.check_settings import check_training_settings
+    from lightning_pose.data.check_settings import check_training_settings, check_videos_of_config
     from lightning_pose.data.frame_labels import labels_path
     from lightning_pose.io.labels import read_labels
     from lightning_pose.settings import takes_context
@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> None:
     problems = check_training_settings(settings, str(config))
     context = takes_context(settings.model.model_type)
     problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names, context)
+    problems += check_videos_of_config(settings)
     if problems:
         raise UserError(problems)
     for path in csv_files:

@@ -12,13 +12,14 @@ picture is made.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_pose.cli.options import is_video
 
 if TYPE_CHECKING:
+    from lightning_pose.evaluation.label_files import LabelFiles
     from lightning_pose.evaluation.label_video import LabelStyle
     from lightning_pose.settings import Settings
 
@@ -44,73 +45,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip_skeleton", action="store_true", help="draw no lines between keypoints")
     parser.add_argument("--skip_bbox", action="store_true", help="draw no boxes")
     parser.add_argument("--frame_numbers", action="store_true", help="write each frame's number into it")
+    parser.add_argument(
+        "--allow_truncated", action="store_true", help="draw into what is there of a damaged video"
+    )
     parser.add_argument("--frames", metavar="START:STOP", help="of the video (default: all)")
-
-
-@dataclass(frozen=True)
-class Files:
-    """What is read and written."""
-
-    video: Path
-    predictions: Path
-    bbox: Path | None
-    output: Path | None
 
 
 def run(args: argparse.Namespace) -> None:
     """Draw."""
-    import logging
+    from lightning_pose.evaluation.label_files import draw_files
 
-    from lightning_pose.evaluation.label_input import read_labelled
-    from lightning_pose.evaluation.label_video import FramePainter, label_video, write_contact_sheet
-    from lightning_pose.io.video import open_video, probe_video
-    from lightning_pose.io.video_stretch import parse_frames
-    from lightning_pose.settings import VideoLibrary
-
-    files, style = _files(args), _style(args)
-    facts = probe_video(files.video)
-    frames = parse_frames(args.frames or ":", facts)
-    predictions, boxes = read_labelled(files.predictions, files.bbox, frames, files.video)
-    source = open_video(facts, VideoLibrary.opencv)
-    logger = logging.getLogger(__name__)
-    if files.output is not None:
-        label_video(source, FramePainter(predictions, boxes, style, source.frame_hw()), frames, files.output)
-        logger.info("wrote %s", files.output)
-    if args.contact_sheet is not None:
-        write_contact_sheet(source, predictions, boxes, style, frames, args.sheet_frames, args.contact_sheet)
-        logger.info("wrote %s", args.contact_sheet)
-    source.close()
+    draw_files(_files(args), _style(args), args.frames, args.sheet_frames, args.allow_truncated)
 
 
-def _files(args: argparse.Namespace) -> Files:
+def _files(args: argparse.Namespace) -> LabelFiles:
+    from lightning_pose.evaluation.label_files import LabelFiles, files_of_model
     from lightning_pose.types import Problem, UserError
 
-    output, bbox = args.output, None if args.skip_bbox else args.bbox
+    has_output = args.output is not None or args.contact_sheet is not None
     if is_video(args.source) and args.target.suffix == ".csv":
-        if output is None and args.contact_sheet is None:
+        if not has_output:
             raise UserError(Problem("arguments", "--output or --contact_sheet", "neither"))
-        files = Files(args.source, args.target, bbox, output)
+        files = LabelFiles(args.source, args.target)
     elif is_video(args.target):
-        folder = args.source / "video_preds" / args.target.name
-        if output is None and args.contact_sheet is None:
-            output = folder / "labeled.mp4"
-        own = folder / "bbox.csv"
-        if bbox is None and own.is_file() and not args.skip_bbox:
-            bbox = own
-        files = Files(args.target, folder / "predictions.csv", bbox, output)
+        files = files_of_model(args.source, args.target)
     else:
         expected = "a video and a predictions CSV, or a model's folder and a video"
         raise UserError(Problem("arguments", expected, f"{args.source} {args.target}"))
-    _check_endings(args, files)
+    bbox = None if args.skip_bbox else args.bbox or files.bbox
+    output = args.output if has_output else files.output
+    files = replace(files, bbox=bbox, output=output, sheet=args.contact_sheet)
+    _check_endings(files)
     return files
 
 
-def _check_endings(args: argparse.Namespace, files: Files) -> None:
+def _check_endings(files: LabelFiles) -> None:
     from lightning_pose.types import Problem, UserError
 
     for name, path, ending in (
         ("--output", files.output, ".mp4"),
-        ("--contact_sheet", args.contact_sheet, ".png"),
+        ("--contact_sheet", files.sheet, ".png"),
     ):
         if path is not None and path.suffix.lower() != ending:
             raise UserError(Problem(name, f"a file named *{ending}", str(path)))

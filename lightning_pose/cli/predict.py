@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
     if args.output and args.detector_mode:
         raise UserError(Problem("--output", "none with --detector_mode, which writes several files", "both"))
+    _refuse_others(args.input_path)
     videos = [path for path in args.input_path if is_video(path)]
     csv_files = [path for path in args.input_path if path not in videos]
     if is_cropzoom_dir(args.model_dir):
@@ -96,6 +97,23 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(Problem(name, "a cropzoom model", str(args.model_dir)))
     else:
         _run_single(args, csv_files, videos)
+
+
+def _refuse_others(paths: list[Path]) -> None:
+    """Refuse what is named neither as labels CSVs are nor as videos."""
+    from lightning_pose.io.video import SUFFIXES
+    from lightning_pose.types import Problem, UserError
+
+    expected = f"a labels CSV or a video ({', '.join(SUFFIXES)})"
+    problems = []
+    for path in paths:
+        if path.is_dir():
+            problems.append(Problem(str(path), expected, "a folder"))
+        elif path.suffix.lower() != ".csv" and not is_video(path):
+            found = f"a {path.suffix or 'nameless'} file" if path.exists() else "no such file"
+            problems.append(Problem(str(path), expected, found))
+    if problems:
+        raise UserError(problems)
 
 
 def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from lightning_pose.data.augmentation import parse_augmentation
 from lightning_pose.data.clips import find_clips
+from lightning_pose.io.video import find_videos
+from lightning_pose.io.video_damage import check_videos
 from lightning_pose.settings import Settings
 from lightning_pose.types import Problem, UserError
+
+
+def check_videos_of_config(settings: Settings) -> list[Problem]:
+    """Return what is wrong with the videos that a config names; a training looks at its own by itself."""
+    data, problems = settings.data, []
+    unlabelled = data.video_dir if not settings.model.losses_to_use else None
+    for key, named in (("workflow.videos", settings.workflow.videos), ("data.video_dir", unlabelled)):
+        try:
+            check_videos(find_videos(named, Path(data.data_dir), key) if named else [])
+        except UserError as error:
+            problems += error.problems
+    return problems
 
 
 def check_training_settings(settings: Settings, where: str) -> list[Problem]:

@@ -16,10 +16,10 @@ from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, next_generation
 from lightning_pose.io.files import write_json
-from lightning_pose.io.video import Video, open_video, probe_video
+from lightning_pose.io.video import Video, open_video
+from lightning_pose.io.video_damage import check_video
 from lightning_pose.io.video_stretch import read_ahead
 from lightning_pose.io.video_writer import TO_PREDICT_ON, VideoWriter, write_video
-from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -50,9 +50,9 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
     if crop_hw[0] % 2 or crop_hw[1] % 2:
         expected = "an even height and width, as H.264 has them"
         raise UserError(Problem("--crop_size", expected, "{}x{}".format(*crop_hw)))
-    facts = probe_video(video)
+    facts = check_video(video).facts
     xywh_px = read_video_boxes(bbox_csv, facts)
-    source = open_video(facts, VideoLibrary.opencv)
+    source = open_video(facts)
     _warn_of_empty(xywh_px, source.frame_hw())
     output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
     generation = next_generation(manifest)

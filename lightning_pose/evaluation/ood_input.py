@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,14 @@ class MemberFiles:
     seed: str
     ind_csv: Path
     ood_csv: Path
+
+
+@dataclass(frozen=True)
+class MissingMember:
+    """One model that should be compared and has no predictions."""
+
+    kind: str
+    seed: str
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,18 @@ def compare(
         deviation=ensemble_standard_deviation(stacked[:, keep]),
         note=note,
     )
+
+
+def with_missing(comparison: Comparison, missing: Sequence[MissingMember]) -> Comparison:
+    """Say in the note which members are missing, and that the standard deviation is of fewer."""
+    if not missing:
+        return comparison
+    kinds = dict.fromkeys(member.kind for member in missing)
+    names = [f"{kind} seed {', '.join(own.seed for own in missing if own.kind == kind)}" for kind in kinds]
+    count = len(comparison.kinds) + len(missing)
+    note = f"{len(missing)} of {count} members missing: {'; '.join(names)}"
+    logger.warning("%s: %s", comparison.name, note)
+    return replace(comparison, note="; ".join(text for text in (comparison.note, note) if text))
 
 
 def _ordered(labels: Labels, labels_csv: Path, keypoint_names: list[str] | None) -> Labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
 }
 GREY = "#6e6e6e"
+NOTE_WIDTH = 80  # characters that fit over a panel
 ERROR_LABEL = "pixel error (frame px)"
 SPREAD_LABEL = "ensemble standard deviation (frame px)"
 
@@ -89,7 +91,11 @@ def _panels(
 def _title(comparison: Comparison) -> str:
     which = {"InD": "in distribution, held-out frames", "OOD": "out of distribution"}
     lines = f"{comparison.name} ({which.get(comparison.name, '')}; {len(comparison.frames)} frames)"
-    return f"{lines}\n{comparison.note}" if comparison.note else lines
+    return f"{lines}\n{_wrapped(comparison.note)}" if comparison.note else lines
+
+
+def _wrapped(note: str) -> str:
+    return textwrap.fill(note, NOTE_WIDTH)
 
 
 def _curve_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
@@ -194,7 +200,9 @@ def _numbers_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
     figure = Figure(figsize=(11, 0.9 + 0.36 * len(cells)))
     axis = figure.subplots()
     axis.axis("off")
-    axis.set_title("Errors in frame px over all labelled keypoints and members", loc="left", fontsize=10)
+    title = "Errors in frame px over all labelled keypoints and members"
+    notes = [f"{own.name}: {own.note}" for own in comparisons if own.note]
+    axis.set_title("\n".join([title, *map(_wrapped, notes)]), loc="left", fontsize=10)
     table = axis.table(
         cells, colLabels=header, loc="upper center", cellLoc="right", colLoc="right", edges="horizontal"
     )

@@ -12,11 +12,19 @@ import numpy as np
 from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.run import resolve_input, same_keypoints, write_with_errors
-from lightning_pose.inference.video import Stretch, film_of, find_stretches, predicted, read_given_boxes
+from lightning_pose.inference.video import (
+    Stretch,
+    film_of,
+    find_stretches,
+    predicted,
+    read_given_boxes,
+    size_of_output,
+)
 from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
+from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import write_predictions
@@ -121,6 +129,10 @@ def predict_cropzoom(
     labels = [_read(path, images, cropzoom) for path in labels_csvs]
     stretches = find_stretches(videos, allow_truncated, frames)
     boxes = read_given_boxes(stretches, bbox_csvs)
+    targets = [output] if output else [_labels_destination(folder, csv) for csv, _ in labels]
+    targets += [] if output else [_video_destination(folder, stretch) for stretch in stretches]
+    files = [path for own in targets for path in (own.predictions, own.bbox) if path is not None]
+    check_destinations(files, sum(size_of_output(own, cropzoom.pose_dir) for own in stretches))
     model = CropZoomModel.from_dir(folder, overrides, detect_every)
     for path, own in labels:
         _predict_labels(model, path, own, images, folder, output)
@@ -138,6 +150,16 @@ def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]
     return csv, labels
 
 
+def _labels_destination(folder: Path, csv: Path) -> Destination:
+    place = folder / "image_preds" / csv.name
+    return Destination(place / "predictions.csv", place / "bbox.csv")
+
+
+def _video_destination(folder: Path, stretch: Stretch) -> Destination:
+    place = folder / "video_preds" / stretch.facts.path.name
+    return Destination(place / stretch.name("predictions"), place / stretch.name("bbox"))
+
+
 def _predict_labels(
     model: CropZoomModel, csv: Path, labels: Labels, data_dir: Path, folder: Path, output: Destination | None
 ) -> None:
@@ -148,9 +170,10 @@ def _predict_labels(
         write_predictions(predictions, output.predictions)
         logger.info("wrote %s", output.predictions)
         return
-    own = folder / "image_preds" / csv.name
-    write_bboxes(boxes, own / "bbox.csv")
-    write_with_errors(predictions, labels, own / "predictions.csv")
+    own = _labels_destination(folder, csv)
+    if own.bbox is not None:
+        write_bboxes(boxes, own.bbox)
+    write_with_errors(predictions, labels, own.predictions)
 
 
 def _predict_video(
@@ -161,8 +184,7 @@ def _predict_video(
     output: Destination | None,
     writes: VideoOutput,
 ) -> None:
-    place = folder / "video_preds" / stretch.facts.path.name
-    target = output or Destination(place / stretch.name("predictions"), place / stretch.name("bbox"))
+    target = output or _video_destination(folder, stretch)
     if xywh_px is None:
         film = model.film(stretch.facts, stretch.frames)
     else:

@@ -16,6 +16,7 @@ from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
+from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.files import read_json, sha256, write_json
 from lightning_pose.io.images import image_size
 from lightning_pose.io.labels import read_labels
@@ -54,6 +55,7 @@ def predict(
         same_keypoints(path, entry, settings)
         if data_dir is None:
             _same_kind_of_images(path, settings)
+    check_destinations([output or _predictions_csv(model_dir, path) for path in resolved])
     predictor = Predictor(model_dir, overrides)
     for path, entry in zip(resolved, labels, strict=True):
         folder = data_dir or crops_dir(path) or Path(settings.data.data_dir)

@@ -18,6 +18,7 @@ from lightning_pose.inference.film_boxes import GivenBoxes
 from lightning_pose.inference.film_run import (
     Film,
     predict_film,
+    settle_runtimes,
     store_beside,
 )
 from lightning_pose.inference.predict import Predictor
@@ -25,6 +26,7 @@ from lightning_pose.inference.remap import VideoCrops, read_video_crops
 from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import boxes_digest, write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
+from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_damage import WholePart, check_videos, write_whole_part
@@ -34,6 +36,8 @@ from lightning_pose.settings import WorkflowSettings
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
+
+BYTES_OF_KEYPOINT = 80  # three numbers as text, and in the parts
 
 
 @dataclass(frozen=True)
@@ -99,10 +103,10 @@ def predict_videos(
     boxes = read_given_boxes(stretches, bbox_csvs)
     is_of_crops = crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
     crops = [_crops_shown(own.facts.path, is_of_crops, bool(bbox_csvs)) for own in stretches]
+    destinations = [output or predictions_csv(model_dir, own) for own in stretches]
+    check_destinations(destinations, sum(size_of_output(own, model_dir) for own in stretches))
     predictor = Predictor(model_dir, overrides)
-    for stretch, xywh_px, shown in zip(stretches, boxes, crops, strict=True):
-        folder = model_dir / "video_preds" / stretch.facts.path.name
-        destination = output or folder / stretch.name("predictions")
+    for stretch, destination, xywh_px, shown in zip(stretches, destinations, boxes, crops, strict=True):
         film = film_of(predictor, stretch.facts, xywh_px, stretch.frames)
         with predicted(film, stretch, destination) as (predictions, looked_at):
             measured = model_dir if output is None and stretch.frames is None else None
@@ -117,6 +121,17 @@ def predict_videos(
                 write_bboxes(
                     place_video_boxes(predictions, (height, width), predictor.settings.workflow), boxes_csv
                 )
+
+
+def predictions_csv(model_dir: Path, stretch: Stretch) -> Path:
+    """Return where in a model's folder the predictions of a video go."""
+    return model_dir / "video_preds" / stretch.facts.path.name / stretch.name("predictions")
+
+
+def size_of_output(stretch: Stretch, model_dir: Path) -> int:
+    """Return about how many bytes the predictions of a video take, with the parts that are kept meanwhile."""
+    frames = stretch.facts.frame_count if stretch.frames is None else len(stretch.frames)
+    return frames * BYTES_OF_KEYPOINT * len(read_model_settings(model_dir).data.keypoint_names or [])
 
 
 def _crops_shown(video: Path, is_of_crops: bool, has_boxes: bool) -> VideoCrops | None:
@@ -175,6 +190,7 @@ def predicted(film: Film, stretch: Stretch, predictions_csv: Path) -> Iterator[t
     uneven = uneven_frames(stretch.facts)
     if uneven is not None:
         logger.warning("%s: row i of the predictions is frame i all the same", uneven)
+    settle_runtimes(film)
     store = store_beside(film, predictions_csv)
     found = predict_film(film, store)
     if stretch.whole is not None:

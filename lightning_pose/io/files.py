@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_pose.traces import note_written
+from lightning_pose.types import Problem, UserError
 
 CHUNK_BYTES = 1 << 20
 
@@ -20,6 +21,11 @@ def write_atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary neighbour of `path`; rename it into place if the block succeeds.
 
     The neighbour keeps the suffix, which some writers choose the format by. Missing folders are made.
+
+    Raises
+    ------
+    UserError
+        If writing fails halfway, as on a full disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,6 +34,10 @@ def write_atomic(path: str | Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
         note_written(path)
+    except OSError as error:
+        if error.filename is not None:  # of opening some file, which the error names
+            raise
+        raise UserError(Problem(str(path), "a disk that takes it", error.strerror or str(error))) from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import find_videos
 from lightning_pose.settings import Settings, takes_context
+from lightning_pose.training.eval_videos import eval_videos, predict_eval_videos
 from lightning_pose.types import UserError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ def train(
     config_name : the config file's name, for messages.
     output_dir : the model folder.
     detector_dir : a trained detector: train on its crops, made here where missing or stale.
-    predicts : end with predictions on the config's own CSV and its ``_new`` sibling.
+    predicts : end with predictions on the config's own CSV and its ``_new`` sibling, and on the videos that
+        ``eval`` names.
     keeps_finished : leave a finished training of the same settings, labels, images and code as it is.
 
     Raises
@@ -56,6 +58,7 @@ def train(
     problems += check_dataset(Path(data.data_dir), csv_files, data.keypoint_names, context)
     if problems:
         raise UserError(problems)
+    test_videos = eval_videos(settings) if predicts else []
     if detector_dir is not None:
         cropped = crops_for(detector_dir, csv_files, Path(data.data_dir), settings.workflow)
         if settings.model.losses_to_use and data.bbox_dir is None:
@@ -73,6 +76,7 @@ def train(
     if predicts:
         predict(output_dir, csv_files)
         copy_predictions(csv_files[0], output_dir)
+        predict_eval_videos(settings, output_dir, test_videos, detector_dir)
 
 
 def copy_predictions(labels_csv: Path, model_dir: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from lightning_pose.config import to_yaml
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.predictions import read_predictions
+from lightning_pose.io.video import probe_video
 from tests.integration.conftest import lay_out, snakemake
 from tests.unit.io.films import write_film
 from tests.unit.training.squares import make_squares, tiny_settings
@@ -46,6 +47,9 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
     assert all(f"rule {rule}:" in output for rule in CHAIN)
     everything = would_run(squares, "videos")
     assert f"{FOLDER}/" in everything and "cropzoom_1_2.5/video_preds/film.mp4" in everything
+    labelled = would_run(squares, "labeled_videos")
+    assert all(f"rule {rule}:" in labelled for rule in (*CHAIN, "label_video"))
+    assert "cropzoom_1_2.5/video_preds/film.mp4/labeled.mp4" in labelled
     unknown = snakemake(squares, TARGET.replace("film", "other"), "--dry-run")
     assert unknown.returncode != 0
     assert "workflow.videos: expected other.mp4, found videos/film.mp4" in unknown.stdout + unknown.stderr
@@ -59,6 +63,7 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert read_bboxes((squares / TARGET).with_name("bbox.csv")).index == list(range(FRAMES))
     assert "Nothing to be done" in would_run(squares, TARGET)
     config = squares / "config" / "squares.yaml"
+    assert_labelled_by_what_is_drawn(squares, config)
     whole, text = (squares / TARGET).read_bytes(), config.read_text()
     config.write_text(text.replace("shard_frames: null", "shard_frames: 5"))
     done = snakemake(squares, TARGET)
@@ -89,12 +94,11 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
         rows = list(csv.DictReader((own / "crop_qa.csv").open()))
         frames = [row["name"] for row in rows if row["kind"] == "frame"]
         assert frames == [str(name) for name in read_bboxes(own / "bbox.csv").index]
-        assert all(
-            (own / name).stat().st_size for name in ("crop_qa.pdf", "crop_qa.png", "crop_qa_worst.png")
-        )
+        drawn = ("crop_qa.pdf", "crop_qa.png", "crop_qa_worst.png")
+        assert all((own / name).stat().st_size for name in drawn)
     film = squares / "results" / "squares" / folders[2]
     assert (film / "predictions_temporal_norm.csv").is_file()
-    again = snakemake(squares, "crop_qa", "videos", "--dry-run")
+    again = snakemake(squares, "crop_qa_squares", "videos", "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
     assert snakemake(squares, "crop_qa", "--report", "report.html").returncode == 0
     report = (squares / "report.html").read_text()
@@ -103,3 +107,21 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
     image.write_bytes(image.read_bytes() + b"\x00")
     output = would_run(squares, "crop_qa")
     assert "rule check_labelled_crops:" in output and "rule check_video_crops:" not in output
+
+
+def assert_labelled_by_what_is_drawn(folder: Path, config: Path) -> None:
+    """Make the labelled video; what is drawn makes it anew, and nothing else."""
+    labelled, text = f"{FOLDER}/video_preds/film.mp4/labeled.mp4", config.read_text()
+    done = snakemake(folder, labelled)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert probe_video(folder / labelled).frame_count == FRAMES
+    assert (folder / labelled).with_name("contact_sheet.png").is_file()
+    assert "Nothing to be done" in would_run(folder, labelled)
+    changed = text.replace("skeleton: []", "skeleton: [[square, cross]]")
+    assert changed != text
+    config.write_text(changed)
+    again = would_run(folder, labelled)
+    assert "rule label_video:" in again and "rule predict_cropzoom_video:" not in again
+    config.write_text(text)
+    for name in ("labeled.mp4", "contact_sheet.png"):
+        (folder / labelled).with_name(name).unlink()

@@ -17,7 +17,8 @@ from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
-from lightning_pose.settings import BoxSettings, DataSource
+from lightning_pose.settings import BoxSettings, DataSource, takes_context
+from lightning_pose.sweep import all_variants, models_of
 from lightning_pose.types import UserError
 
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
@@ -26,7 +27,11 @@ try:
     CORES = workflow.cores or REAL_CORES  # as --cores says
 except WorkflowError:  # nothing is run, as for a report
     CORES = REAL_CORES
-TRAINING_CORES, CROPPING_CORES = 4, 8
+TRAINING_CORES, CROPPING_CORES, LABELING_CORES = 4, 8, 2
+# then jobs run on other machines than this one, each with the cores that it asks for
+ON_CLUSTER = workflow.nodes is not None or workflow.remote_exec
+if ON_CLUSTER:
+    CORES = CROPPING_CORES
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
     f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
@@ -107,6 +112,17 @@ def training_settings(dataset, kind, variant):
         return load_config(path, kind=kind, variant=name, warn=False)
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+def variants_of(dataset):
+    """The variants of a dataset by name, those of other training-set sizes too."""
+    own = settings(dataset).workflow
+    return all_variants(own.variants, own.train_frames)
+
+
+def runtime(wildcards):
+    """What computes the networks of predictions, as an option of the command."""
+    return settings(wildcards.dataset).inference.runtime.value
 
 
 def data_dir(wildcards):
@@ -222,7 +238,7 @@ def training_params(wildcards, kind):
     """Everything a training depends on besides its files."""
     own = settings(wildcards.dataset)
     data = replace(own.data, skeleton=[])  # for drawing
-    variant = own.workflow.variants.get(wildcards.variant.removeprefix("-"))
+    variant = variants_of(wildcards.dataset).get(wildcards.variant.removeprefix("-"))
     sections = [own.training, own.model, getattr(own.workflow, kind), variant]
     if training_settings(
         wildcards.dataset, kind, wildcards.variant
@@ -238,12 +254,7 @@ def training_params(wildcards, kind):
 
 def first_weights(wildcards, kind):
     """The files of weights that a training starts from, where its settings name any."""
-    name = wildcards.variant.removeprefix("-") or None
-    config = f"config/{wildcards.dataset}.yaml"
-    try:
-        model = load_config(config, kind=kind, variant=name, warn=False).model
-    except UserError as error:
-        raise WorkflowError(str(error))
+    model = training_settings(wildcards.dataset, kind, wildcards.variant).model
     named = [
         Path(path) for path in (model.backbone_checkpoint, model.checkpoint) if path
     ]
@@ -254,8 +265,9 @@ def plot_members(wildcards):
     """(kind, seed, InD predictions, OOD predictions) of each model in the plots."""
     dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow
     names = {"single": [""], "pose": [""]}
-    for name, variant in own.variants.items():
-        names[variant.get("model", "pose")].append(f"-{name}")
+    for name, variant in variants_of(dataset).items():
+        for model in models_of(variant):
+            names[model].append(f"-{name}")
     members = []
     for seed in own.seeds:
         for variant in names["single"]:
@@ -275,19 +287,57 @@ def plot_members(wildcards):
     )
 
 
+# snakemake --config allow_missing=true: go on with the members that there are predictions of
+ALLOW_MISSING = str(config.get("allow_missing", False)).lower() in ("true", "1", "yes")
+
+
+def members_there(wildcards):
+    """The members that are compared: all, or those that are there already."""
+    members = plot_members(wildcards)
+    if not ALLOW_MISSING:
+        return members
+    there = [
+        member for member in members if all(Path(file).is_file() for file in member[2:])
+    ]
+    if not there:
+        raise WorkflowError(
+            f"results/{wildcards.dataset}: no member has predictions yet"
+        )
+    return there
+
+
+def member_predictions(wildcards):
+    return [file for member in members_there(wildcards) for file in member[2:]]
+
+
+def member_options(wildcards):
+    """The members, and those that are missing, as options of a command."""
+    there = members_there(wildcards)
+    missing = [member[:2] for member in plot_members(wildcards) if member not in there]
+    options = [("--member", *member) for member in there] + [
+        ("--missing", *member) for member in missing
+    ]
+    return [str(part) for option in options for part in option]
+
+
 def share_of(cores):
     """Threads to ask for, so that jobs that use so many real cores never crowd them.
 
     With --cores above the machine's own, as on a laptop with two, each job asks for its part of the larger
-    number.
+    number. On a cluster, nothing is shared.
     """
+    if ON_CLUSTER:
+        return cores
     used = min(cores, REAL_CORES)
     return max(1, math.ceil(CORES * used / REAL_CORES)) if CORES > REAL_CORES else used
 
 
 # OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores. Threads wait
-# without spinning, but for a moment: see docs/design.md.
-shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=5000; ")
+# without spinning, but for a moment: see docs/design.md. A shell that is asked to end waits for its command, which is
+# asked too, and saves its state first; its exit code is the command's.
+shell.prefix(
+    "set -euo pipefail; trap : TERM; export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=5000; "
+)
 
 
 def ind_csv(wildcards):
@@ -338,9 +388,9 @@ def scored_labels(wildcards):
 
 def plot_errors(wildcards):
     """The scores, which belong to the finished job too."""
-    files = [file for member in plot_members(wildcards) for file in member[2:]]
     return [
-        file.replace("predictions.csv", "predictions_pixel_error.csv") for file in files
+        file.replace("predictions.csv", "predictions_pixel_error.csv")
+        for file in member_predictions(wildcards)
     ]
 
 

@@ -46,17 +46,18 @@ def video_overrides(wildcards, kind):
 
 def video_file(wildcards):
     """The unlabelled video of this name."""
-    own = settings(wildcards.dataset).workflow
+    kinds = {"": ("pose",)}
+    for name, variant in variants_of(wildcards.dataset).items():
+        kinds[f"-{name}"] = models_of(variant)
     found = set()
-    for name in ["", *(f"-{name}" for name in own.variants)]:
-        kind = own.variants.get(name.removeprefix("-"), {}).get("model", "pose")
-        training = training_settings(
-            wildcards.dataset, "detector" if kind == "single" else "pose", name
-        )
-        if training.data.video_dir and training.model.losses_to_use:
-            found |= set(
-                find_videos(training.data.video_dir, Path(training.data.data_dir))
-            )
+    for name, models in kinds.items():
+        for model in models:
+            kind = "detector" if model == "single" else "pose"
+            training = training_settings(wildcards.dataset, kind, name)
+            if training.data.video_dir and training.model.losses_to_use:
+                found |= set(
+                    find_videos(training.data.video_dir, Path(training.data.data_dir))
+                )
     paths = [str(path) for path in sorted(found) if path.name == wildcards.video]
     if len(paths) != 1:
         raise WorkflowError(
@@ -68,17 +69,28 @@ def video_file(wildcards):
 
 def named_video(wildcards):
     """The video of this name among those that the config says to predict on."""
-    own = settings(wildcards.dataset)
     labels_at(wildcards, ind_csv(wildcards))
-    names = [name for name in own.workflow.videos if Path(name).name == wildcards.video]
-    where = f"config/{wildcards.dataset}.yaml: workflow.videos"
-    if not names:
-        there = ", ".join(own.workflow.videos) or "none"
-        raise WorkflowError(f"{where}: expected {wildcards.video}, found {there}")
+    return video_path(wildcards.dataset, wildcards.video)
+
+
+@cache  # jobs of all seeds and crop ratios ask for the same one
+def video_path(dataset, video):
+    """Where the video of this name lies, once the data is there."""
+    where = f"config/{dataset}.yaml: workflow.videos"
+    if video not in listed_videos(dataset):
+        there = ", ".join(listed_videos(dataset).values()) or "none"
+        raise WorkflowError(f"{where}: expected {video}, found {there}")
+    folder = Path(settings(dataset).data.data_dir)
     try:
-        return str(find_videos(names, Path(own.data.data_dir), where)[0])
+        return str(find_videos([listed_videos(dataset)[video]], folder, where)[0])
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+@cache
+def listed_videos(dataset):
+    """The videos of a config by the names of their files."""
+    return {Path(name).name: name for name in settings(dataset).workflow.videos}
 
 
 SHARDED = {
@@ -113,17 +125,32 @@ def shards(wildcards, name):
     ]
 
 
-def video_targets(wildcards):
-    """Predictions on all videos that the configs name, and their metrics."""
+def of_all_videos(name):
+    """A file of the cropzoom models' results for each video that the configs name."""
     return [
-        f"results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{Path(video).name}/{name}.csv"
+        f"results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{Path(video).name}/{name}"
         for dataset in DATASETS
         for own in [settings(dataset).workflow]
         for seed in own.seeds
         for ratio in own.crop_ratios
         for video in own.videos
-        for name in ("predictions", "predictions_metrics")
     ]
+
+
+def video_targets(wildcards):
+    """Predictions on all videos that the configs name, and their metrics."""
+    return of_all_videos("predictions.csv") + of_all_videos("predictions_metrics.csv")
+
+
+def labeled_video_targets(wildcards):
+    """All those videos with their predictions drawn in."""
+    return of_all_videos("labeled.mp4")
+
+
+def drawn_settings(wildcards):
+    """The settings that a labelled video depends on."""
+    own = settings(wildcards.dataset)
+    return repr([own.data.skeleton, own.eval])
 
 
 def changed_box_options(wildcards, *names):

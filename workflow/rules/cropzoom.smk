@@ -66,12 +66,15 @@ rule predict_cropzoom_video:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
     resources:
-        mem_mb=4000,
+        mem_mb=cropzoom_mb,
+        runtime=cropzoom_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
+        runtime=runtime,
         code=CROPZOOM_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --output {output.predictions:q}"
         " --output_bbox {output.bbox:q}"
         " > {log:q} 2>&1"

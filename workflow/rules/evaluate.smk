@@ -15,6 +15,9 @@ rule score:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         code=fingerprint("lightning_pose.cli.score"),
     shell:
@@ -23,12 +26,43 @@ rule score:
         " > {log:q} 2>&1"
 
 
+rule sweep_table:
+    """Sum up the pixel errors of all models over their seeds."""
+    input:
+        predictions=member_predictions,
+        ind_labels=ind_labels,
+        ood_labels=ood_labels,
+    output:
+        table=report(
+            "results/{dataset}/sweep_table.csv",
+            caption="../report/sweep_table.rst",
+            category="{dataset}",
+        ),
+        text="results/{dataset}/sweep_table.txt",
+    log:
+        "results/{dataset}/logs/sweep_table.log",
+    benchmark:
+        "results/{dataset}/benchmarks/sweep_table.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: share_of(1)
+    params:
+        members=member_options,
+        code=fingerprint("lightning_pose.cli.sweep_table"),
+    shell:
+        "litpose sweep_table"
+        " --ind_labels {input.ind_labels:q}"
+        " --ood_labels {input.ood_labels:q}"
+        " {params.members:q}"
+        " --output {output.table:q}"
+        " --output_text {output.text:q}"
+        " > {log:q} 2>&1"
+
+
 rule plot_ood:
     """Plot pixel error against the ensemble's standard deviation."""
     input:
-        predictions=lambda w: [
-            file for member in plot_members(w) for file in member[2:]
-        ],
+        predictions=member_predictions,
         errors=plot_errors,
         ind_labels=ind_labels,
         ood_labels=ood_labels,
@@ -56,10 +90,11 @@ rule plot_ood:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
-        members=lambda w: [
-            str(part) for member in plot_members(w) for part in ("--member", *member)
-        ],
+        members=member_options,
         colors=plot_colors,
         figures="results/{dataset}/figures",
         code=fingerprint("lightning_pose.cli.plot_ood"),

@@ -7,6 +7,7 @@ from PIL import Image
 from lightning_pose.cli.main import main
 from lightning_pose.io.labels import write_labels
 from lightning_pose.types import Labels
+from tests.unit.io.barcodes import write_codes
 
 
 @pytest.fixture
@@ -37,3 +38,15 @@ def test_unlabelled_videos_are_looked_at(config, capsys):
     losses = ["model.losses_to_use=[temporal]", "data.video_dir=[empty.mp4]"]
     assert main(["check", str(config), "--overrides", *losses]) == 2
     assert "empty.mp4: expected a video, found an empty file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["workflow.videos", "data.video_dir"])
+def test_videos_of_the_config_are_looked_at(config, capsys, key):
+    only = ["workflow.ind_csv=CollectedData.csv", "workflow.ood_csv=null"]
+    film = write_codes(config.parent / "film.mp4", 5)
+    assert main(["check", str(config), "--overrides", *only, f"{key}=[film.mp4]"]) == 0
+    film.write_bytes(film.read_bytes()[:-1000])
+    assert main(["check", str(config), "--overrides", *only, f"{key}=[film.mp4]"]) == 2
+    assert "film.mp4: expected a video, found unreadable or truncated" in capsys.readouterr().err
+    assert main(["check", str(config), "--overrides", *only, f"{key}=[other.mp4]"]) == 2
+    assert f"{key}: expected a video, here or in" in capsys.readouterr().err

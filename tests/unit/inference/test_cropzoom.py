@@ -134,7 +134,7 @@ def test_one_output_takes_predictions_and_another_boxes(trained, film, cropzoom,
     assert read_predictions(tmp_path / "a.csv").index == read_bboxes(tmp_path / "b.csv").index
     assert trained.run("predict", folder, "labels_new.csv", "--output", tmp_path / "c.csv") == 0
     assert len(read_predictions(tmp_path / "c.csv").index) == 4
-    assert sorted(path.name for path in folder.iterdir()) == ["cropzoom.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["cropzoom.json", "provenance.json"]
 
 
 def test_python_feeds_frames_one_by_one(trained, cropzoom) -> None:
@@ -311,7 +311,7 @@ def test_impossible_inputs_are_refused_before_anything_is_predicted(
     own = [argument.format(film=film[0], pose=trained.pose) for argument in arguments]
     assert trained.run("predict", folder, *own) == 2
     assert message in capsys.readouterr().err
-    assert [path.name for path in folder.iterdir()] == ["cropzoom.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["cropzoom.json", "provenance.json"]
 
 
 def test_crops_are_no_frames(trained, cropzoom, tmp_path, capsys) -> None:
