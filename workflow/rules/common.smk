@@ -120,6 +120,11 @@ def variants_of(dataset):
     return all_variants(own.variants, own.train_frames)
 
 
+def runtime(wildcards):
+    """What computes the networks of predictions, as an option of the command."""
+    return settings(wildcards.dataset).inference.runtime.value
+
+
 def data_dir(wildcards):
     return settings(wildcards.dataset).data.data_dir
 
