@@ -59,19 +59,13 @@ def lay_out(folder: Path, videos: int, seeds: int, ratios: int, shard_frames: in
 
 def dry_run(folder: Path, profile: Path | None) -> dict[str, float]:
     """Return jobs, seconds, processor seconds and megabytes of a dry run of all videos."""
-    profiler = ["-m", "cProfile", "-o", str(profile)] if profile else []
-    command = [
+    snakemake = [
         sys.executable,
-        *profiler,
+        *(["-m", "cProfile", "-o", str(profile)] if profile else []),
         "-m",
         "snakemake",
-        "videos",
-        "--cores",
-        "8",
-        "--dry-run",
-        "--quiet",
-        "rules",
     ]
+    command = [*snakemake, "videos", "--cores", "8", "--dry-run", "--quiet", "rules"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
@@ -91,7 +85,9 @@ def dry_run(folder: Path, profile: Path | None) -> dict[str, float]:
 
 def main() -> None:
     """Measure each size and fit a line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--videos", type=int, nargs="+", default=[10, 100, 300, 1000])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--ratios", type=int, default=2)

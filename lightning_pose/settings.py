@@ -183,7 +183,7 @@ class TrainingSettings:
     gradient_clip_val: float | None = None  # largest norm of the gradient of a step
     ema_decay: float | None = None  # of a moving average of the weights, which then is the model; about 0.99
     compile: bool = False  # translate the network with torch.compile first; where that fails, go on without
-    num_workers: int | None = None  # processes that load images; null = with a GPU the spare cores, up to 8
+    num_workers: int | None = None  # processes that load images; null = none, but threads beside a GPU
     early_stopping: bool = False  # end once validation has stalled
     early_stop_patience: int = 3  # validations without gain until then
     unfreezing_epoch: int = 0  # the backbone learns from this epoch on
@@ -251,7 +251,7 @@ class VideoBase:
 class VideoSettings:
     """How videos are read."""
 
-    library: VideoLibrary = VideoLibrary.auto  # auto: DALI on a GPU where it is installed, else PyAV
+    library: VideoLibrary = VideoLibrary.auto  # auto: PyAV; dali: on a GPU
     base: VideoBase = field(default_factory=VideoBase)
 
 

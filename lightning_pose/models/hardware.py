@@ -16,7 +16,7 @@ from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
-MOST_WORKERS = 8  # processes that load images
+MOST_THREADS = 8  # that load images
 
 
 def set_threads() -> int:
@@ -34,11 +34,9 @@ def pick_device() -> torch.device:
     return device
 
 
-def loading_processes(setting: int | None) -> int:
-    """Resolve ``training.num_workers``: null is the spare cores beside a GPU; on a CPU there are none."""
-    if setting is not None:
-        return setting
-    return min(job_cores() - 1, MOST_WORKERS) if pick_device().type == "cuda" else 0
+def loading_threads(device: torch.device) -> int:
+    """Return how many threads may load images ahead of a training: spare cores beside a GPU, else none."""
+    return min(max(job_cores() - 1, 1), MOST_THREADS) if device.type == "cuda" else 0
 
 
 def resolve_precision(setting: Precision, device: torch.device) -> Precision:

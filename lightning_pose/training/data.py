@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from lightning_pose.data.augmentation import Augmentation
 from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, select_rows, split_rows
 from lightning_pose.data.sampling import EpochBatches
+from lightning_pose.data.threads import ThreadedLoader
 from lightning_pose.data.unlabeled import UnlabeledSequences, sequence_loader
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.model_dir import SPLITS_FILE
-from lightning_pose.models.hardware import loading_processes, pick_device
+from lightning_pose.models.hardware import loading_threads, pick_device
 from lightning_pose.settings import Settings, TrainingSettings, takes_context
 from lightning_pose.types import Labels, Split
 
-VIDEO_WORKERS = 2  # processes that decode unlabelled videos: each has them open, on a GPU if there is one
+Loader = DataLoader | ThreadedLoader
 
 
 def assign_splits(labels: Labels, training: TrainingSettings) -> list[Split]:
@@ -66,6 +67,7 @@ class TrainingData(pl.LightningDataModule):
         self.seed = 100_003 * training.rng_seed_data_pt + training.rng_seed_model_pt
         self.batches, self.start = 0, 0
         self.sequences = sequences
+        self._threads = 0 if training.num_workers is not None else loading_threads(pick_device())
 
         def dataset(split: Split, augmentation: Augmentation | None) -> LabeledDataset:
             chosen = select_rows(labels, [row for row, other in enumerate(splits) if other is split])
@@ -83,7 +85,7 @@ class TrainingData(pl.LightningDataModule):
     def _share(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    def train_dataloader(self) -> DataLoader | WithVideo:
+    def train_dataloader(self) -> Loader | WithVideo:
         """Return this process' part of the batches that are left."""
         rank, processes = self._share()
         batches = EpochBatches(
@@ -94,35 +96,40 @@ class TrainingData(pl.LightningDataModule):
             self.start,
             (rank, processes),
         )
-        labelled = DataLoader(self.train_set, batch_sampler=batches, **self._workers())
+        labelled = self._loader(self.train_set, batches)
         if self.sequences is None:
             return labelled
         own = range(self.start * processes + rank, self.batches * processes, processes)
-        workers = min(loading_processes(self.training.num_workers), VIDEO_WORKERS)
-        return WithVideo(labelled, sequence_loader(self.sequences, own, workers))
+        if self._threads:
+            return WithVideo(labelled, ThreadedLoader(self.sequences, [[step] for step in own], 1, False))
+        return WithVideo(labelled, sequence_loader(self.sequences, own, self.training.num_workers or 0))
 
-    def validation_loader(self) -> DataLoader:
+    def validation_loader(self) -> Loader:
         """Return this process' part of the validation images."""
         rank, processes = self._share()
-        own = Subset(self.validation_set, range(rank, len(self.validation_set), processes))
-        return DataLoader(own, batch_size=self.training.val_batch_size, **self._workers())
+        rows, size = list(range(rank, len(self.validation_set), processes)), self.training.val_batch_size
+        batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return self._loader(self.validation_set, batches)
 
-    def _workers(self) -> dict[str, Any]:
-        count = loading_processes(self.training.num_workers)
+    def _loader(self, images: LabeledDataset, batches: Any) -> Loader:
+        if self._threads:
+            return ThreadedLoader(images, batches, self._threads)
+        count = self.training.num_workers or 0
         # forked workers would wait for ever for threads of OpenCV and FFmpeg that no fork takes along
         method = "forkserver" if count else None
-        return {
-            "num_workers": count,
-            "persistent_workers": count > 0,
-            "multiprocessing_context": method,
-            "pin_memory": pick_device().type == "cuda",
-        }
+        return DataLoader(
+            images,
+            batch_sampler=batches,
+            num_workers=count,
+            persistent_workers=count > 0,
+            multiprocessing_context=method,
+        )
 
 
 class WithVideo:
     """Batches of labelled images, each with a sequence of unlabelled frames under ``video``."""
 
-    def __init__(self, labelled: DataLoader, video: DataLoader) -> None:
+    def __init__(self, labelled: Loader, video: Loader) -> None:
         self.labelled, self.video = labelled, video
 
     def __len__(self) -> int:

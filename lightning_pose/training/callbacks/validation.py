@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from safetensors.torch import save
-from torch.utils.data import DataLoader
 
 from lightning_pose.io.files import write_atomic
 from lightning_pose.settings import TrainingSettings
@@ -40,14 +39,14 @@ class Validation(Callback):
     """
 
     def __init__(
-        self, training: TrainingSettings, plan: Plan, loader: Callable[[], DataLoader], output: Path
+        self, training: TrainingSettings, plan: Plan, loader: Callable[[], Iterable[Any]], output: Path
     ) -> None:
         self.interval = _interval(training, plan)
         self.patience = training.early_stop_patience if training.early_stopping else math.inf
         self.earliest_end = training.min_steps or min(training.min_epochs * plan.steps_per_epoch, plan.steps)
         self.last_step = plan.steps
         self.output, self._make_loader = output, loader
-        self._loader: DataLoader | None = None
+        self._loader: Iterable[Any] | None = None
         self.errors_px: torch.Tensor | None = None
         self.error_px, self.step, self.stalled = math.inf, 0, 0
         self.best: Weights | None = None

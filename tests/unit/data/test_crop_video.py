@@ -111,6 +111,7 @@ def test_what_no_longer_belongs_together_is_refused(film, tmp_path, capsys) -> N
         ("huge", "boxes.csv, row 5: expected h and w up to 384"),
         ("nan", "boxes.csv, row 5 (3): expected numbers x, y, h, w"),
         ("empty", "film.mp4: expected a video, found an empty file"),
+        ("cut", "film.mp4 (h264): expected"),
         ("labels", "expected one video, found labels too"),
         ("file", "cropped_film.mp4: expected a folder that can be written"),
     ],
@@ -126,6 +127,9 @@ def test_bad_input_leaves_nothing(film, tmp_path, capsys, change, message) -> No
         (tmp_path / "boxes.csv").write_text("\n".join([*lines[:4], "3,1,,3,4", *lines[5:]]))
     elif change == "empty":
         film.write_bytes(b"")
+    elif change == "cut":
+        write_film(film, FRAMES, times=TIMES, movflags="faststart")
+        film.write_bytes(film.read_bytes()[:-200])
     elif change == "file":
         out.write_text("")
     elif change in ("odd", "labels"):

@@ -11,6 +11,7 @@ from lightning_pose.evaluation.draw import BOX, UNSURE_BOX, keypoint_colors
 from lightning_pose.evaluation.label_video import FramePainter, LabelStyle
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.predictions import write_predictions
+from lightning_pose.io.provenance import read_provenance
 from lightning_pose.io.video import open_video
 from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import Boxes, Predictions
@@ -215,3 +216,21 @@ def test_predictions_of_images_or_with_gaps_are_refused(files, capsys) -> None:
     assert (
         "expected a video and a predictions CSV, or a model's folder and a video" in capsys.readouterr().err
     )
+
+
+def test_of_a_damaged_video_what_is_there_is_drawn_if_that_is_asked_for(files, capsys) -> None:
+    film = write_film(files / "film.mp4", FRAMES, movflags="faststart")
+    film.write_bytes(film.read_bytes()[:-200])
+    assert run(files) == 2
+    error = capsys.readouterr().err
+    assert error.count("litpose label_video:") == 1 and str(film) in error
+    assert not (files / "out.mp4").exists()
+    assert run(files, "--allow_truncated") == 0
+    labelled = frames_of(files / "out.mp4")
+    assert 5 < len(labelled) < FRAMES
+    assert [number_of(frame) for frame in labelled] == pytest.approx(list(range(len(labelled))), abs=2)
+
+
+def test_what_is_drawn_is_told_with_what_made_it(files) -> None:
+    assert run(files) == 0
+    assert set(read_provenance(files)["files"]) == {"out.mp4"}

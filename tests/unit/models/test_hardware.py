@@ -90,10 +90,7 @@ def test_depthwise_convolutions_are_trained_in_float32_and_predict_in_bfloat16()
     assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
 
 
-@pytest.mark.parametrize(
-    ("setting", "device", "expected"), [(None, "cuda", 3), (None, "cpu", 0), (2, "cpu", 2), (0, "cuda", 0)]
-)
-def test_spare_cores_load_images_beside_a_gpu(four_cores, monkeypatch, setting, device, expected) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(hardware, "pick_device", lambda: torch.device(device))
-    assert hardware.loading_processes(setting) == expected
+@pytest.mark.parametrize(("given", "device", "expected"), [("", "cuda", 3), ("1", "cuda", 1), ("", "cpu", 0)])
+def test_spare_cores_load_images_beside_a_gpu(four_cores, monkeypatch, given, device, expected) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert hardware.loading_threads(torch.device(device)) == expected

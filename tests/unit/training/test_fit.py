@@ -81,6 +81,12 @@ def test_the_number_of_workers_changes_nothing(train) -> None:
     assert same(weights(first), weights(other))
 
 
+def test_threads_that_load_ahead_change_nothing(train, monkeypatch) -> None:
+    first = train("none", imgaug="dlc")
+    monkeypatch.setattr("lightning_pose.training.data.loading_threads", lambda _: 3)
+    assert same(weights(first), weights(train("threads", imgaug="dlc")))
+
+
 def test_the_data_seed_decides_the_split(train) -> None:
     first, other = train("first", max_steps=1), train("other", max_steps=1, rng_seed_data_pt=1)
     assert splits(other) != splits(first)

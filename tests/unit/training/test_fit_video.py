@@ -125,3 +125,10 @@ def test_a_video_too_short_stops_before_anything_is_written(data, tmp_path) -> N
     with pytest.raises(UserError, match=r"a\.mp4: expected at least 99 frames .*, found 12"):
         fit(settings, data[1], tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_threads_that_load_ahead_change_nothing(train, monkeypatch) -> None:
+    first = train("none", imgaug="dlc")
+    monkeypatch.setattr("lightning_pose.training.data.loading_threads", lambda _: 3)
+    other = train("threads", imgaug="dlc")
+    assert all(torch.equal(value, weights_of(other)[key]) for key, value in weights_of(first).items())
