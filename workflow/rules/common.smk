@@ -23,7 +23,7 @@ from lightning_pose.sweep import all_variants, models_of
 from lightning_pose.types import UserError
 
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
-os.environ["CROPZOOM_SOURCE"] = str(Path(workflow.basedir).resolve())
+os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
 REAL_CORES = usable_cores()
 try:
