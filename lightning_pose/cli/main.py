@@ -6,10 +6,13 @@ Only the module of the subcommand that was asked for is imported, so that ``litp
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from lightning_pose import __version__
 from lightning_pose.types import UserError
@@ -37,6 +40,7 @@ COMMANDS = {
     "index_images": "write checksums of a data set's images",
 }
 USER_ERROR_CODE = 2
+SIGNAL_CODE = 128  # exit code of a command that a signal ended, less the signal's number
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
@@ -71,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from lightning_pose.io.provenance import recorded
 
-        with recorded(["litpose", *arguments], f"lightning_pose.cli.{args.command}"):
+        with _leaving_when_asked(), recorded(["litpose", *arguments], f"lightning_pose.cli.{args.command}"):
             code = args.run(args)
     except UserError as error:
         if args.debug:
@@ -88,6 +92,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"litpose {args.command}: interrupted", file=sys.stderr)
         return 130
     return code or 0
+
+
+@contextlib.contextmanager
+def _leaving_when_asked() -> Iterator[None]:
+    """Make SIGTERM, which a scheduler sends before it kills, an exit that leaves nothing half-written."""
+
+    def leave(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a scheduler may send it to each process, and those pass it on
+        raise SystemExit(SIGNAL_CODE + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

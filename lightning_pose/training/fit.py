@@ -194,7 +194,7 @@ def _trainer(
         ".*in eval mode at the start of training",  # frozen batch norm
         ".*LeafSpec.* is deprecated",
         "Total length of `DataLoader`",
-        "The `srun` command is available",
+        "The `srun` command is available",  # it is the workflow that submits
     ):
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)

@@ -1,6 +1,7 @@
 # What several rules need: configs, names, input functions, shares of the machine.
 import hashlib
 import math
+import os
 import re
 import sys
 from dataclasses import asdict, replace
@@ -17,10 +18,12 @@ from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
-from lightning_pose.settings import BoxSettings, DataSource
+from lightning_pose.settings import BoxSettings, DataSource, takes_context
 from lightning_pose.sweep import all_variants, models_of
 from lightning_pose.types import UserError
 
+# where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
+os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
 REAL_CORES = usable_cores()
 try:
@@ -28,6 +31,10 @@ try:
 except WorkflowError:  # nothing is run, as for a report
     CORES = REAL_CORES
 TRAINING_CORES, CROPPING_CORES, LABELING_CORES = 4, 8, 2
+# then jobs run on other machines than this one, each with the cores that it asks for
+ON_CLUSTER = workflow.nodes is not None or workflow.remote_exec
+if ON_CLUSTER:
+    CORES = CROPPING_CORES
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
     f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
@@ -114,6 +121,11 @@ def variants_of(dataset):
     """The variants of a dataset by name, those of other training-set sizes too."""
     own = settings(dataset).workflow
     return all_variants(own.variants, own.train_frames)
+
+
+def runtime(wildcards):
+    """What computes the networks of predictions, as an option of the command."""
+    return settings(wildcards.dataset).inference.runtime.value
 
 
 def data_dir(wildcards):
@@ -315,15 +327,20 @@ def share_of(cores):
     """Threads to ask for, so that jobs that use so many real cores never crowd them.
 
     With --cores above the machine's own, as on a laptop with two, each job asks for its part of the larger
-    number.
+    number. On a cluster, nothing is shared.
     """
+    if ON_CLUSTER:
+        return cores
     used = min(cores, REAL_CORES)
     return max(1, math.ceil(CORES * used / REAL_CORES)) if CORES > REAL_CORES else used
 
 
 # OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores. Threads wait
-# without spinning, but for a moment: see docs/design.md.
-shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=5000; ")
+# without spinning, but for a moment: see docs/design.md. A shell that is asked to end waits for its command, which is
+# asked too, and saves its state first; its exit code is the command's.
+shell.prefix(
+    "set -euo pipefail; trap : TERM; export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=5000; "
+)
 
 
 def ind_csv(wildcards):

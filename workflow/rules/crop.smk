@@ -14,6 +14,9 @@ rule create_bbox:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         data_dir=data_dir,
         anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
@@ -45,6 +48,9 @@ rule crop_images:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(CROPPING_CORES)
+    resources:
+        mem_mb=table_mb,
+        runtime=cropping_minutes,
     params:
         data_dir=data_dir,
         folder=subpath(output.manifest, ancestor=2),

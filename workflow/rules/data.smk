@@ -14,6 +14,9 @@ checkpoint prepare_data:
     conda:
         "../../envs/environment.yaml"
     threads: CORES
+    resources:
+        mem_mb=4 * STEP_MB,
+        runtime=data_minutes,
     params:
         command=prepare_command,
         generation=data_generation,
@@ -37,6 +40,9 @@ rule index_images:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=STEP_MB,
+        runtime=indexing_minutes,
     params:
         data_dir=data_dir,
         code=fingerprint("lightning_pose.cli.index_images"),

@@ -15,6 +15,9 @@ rule score:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         code=fingerprint("lightning_pose.cli.score"),
     shell:
@@ -87,6 +90,9 @@ rule plot_ood:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         members=member_options,
         colors=plot_colors,

@@ -32,6 +32,9 @@ rule label_video:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(LABELING_CORES)
+    resources:
+        mem_mb=labeling_mb,
+        runtime=labeling_minutes,
     params:
         config="config/{dataset}.yaml",
         drawn=drawn_settings,

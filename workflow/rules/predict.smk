@@ -17,12 +17,17 @@ rule predict_detector:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=detector_prediction_mb,
+        runtime=detector_prediction_minutes,
     params:
         model=subpath(input.weights, parent=True),
         data_dir=data_dir,
+        runtime=runtime,
         code=PREDICT_CODE,
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
+        " --runtime {params.runtime:q}"
         " --data_dir {params.data_dir:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"
@@ -44,12 +49,17 @@ rule predict_pose:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=pose_prediction_mb,
+        runtime=pose_prediction_minutes,
     params:
         model=subpath(input.weights, parent=True),
         data_dir="results/{dataset}/crop_{seed}_{ratio}/cropped_images",
+        runtime=runtime,
         code=PREDICT_CODE,
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
+        " --runtime {params.runtime:q}"
         " --data_dir {params.data_dir:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"
@@ -70,6 +80,9 @@ rule remap:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         code=fingerprint("lightning_pose.cli.remap"),
     shell:

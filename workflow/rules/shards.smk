@@ -28,12 +28,15 @@ rule predict_cropzoom_shard:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
     resources:
-        mem_mb=4000,
+        mem_mb=cropzoom_mb,
+        runtime=cropzoom_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
+        runtime=runtime,
         code=CROPZOOM_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --frames {wildcards.start}:{wildcards.stop}"
         " --output {output.predictions:q}"
         " --output_bbox {output.bbox:q}"
@@ -58,6 +61,9 @@ rule merge_shards:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         code=fingerprint("lightning_pose.cli.merge", *SETTINGS_CODE),
     shell:

@@ -20,8 +20,8 @@ rule train_detector:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=detector_mb,
+        runtime=detector_minutes,
     params:
         config="config/{dataset}.yaml",
         folder=subpath(output.weights, parent=True),
@@ -63,8 +63,8 @@ rule train_pose:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=pose_mb,
+        runtime=pose_minutes,
     params:
         config="config/{dataset}.yaml",
         folder=subpath(output.weights, parent=True),

@@ -16,11 +16,16 @@ rule predict_video:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(TRAINING_CORES)
+    resources:
+        mem_mb=video_mb,
+        runtime=video_minutes,
     params:
         model=subpath(input.weights, parent=True),
+        runtime=runtime,
         code=VIDEO_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"
 
@@ -39,6 +44,9 @@ rule create_video_bbox:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
         boxes=video_box_options,

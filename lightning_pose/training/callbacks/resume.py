@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 FOLDER, FILE = "checkpoints", "last.ckpt"
 STOPPED_BY = (signal.SIGTERM, signal.SIGINT)
 SIGNAL_CODE = 128  # exit code of a command that a signal ended, less the signal's number
+STEP_S = 12.0  # seconds that a step may still take after a signal; a scheduler kills after 20 to 30
 
 
 class Checkpoints(Callback):
@@ -69,11 +70,20 @@ class Checkpoints(Callback):
             self.state = None
         for number in STOPPED_BY if trainer.world_size == 1 else ():
             self._handlers[number] = signal.signal(number, self._remember)
+        if self._handlers:
+            self._handlers[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_up)
 
     def _remember(self, number: int, _frame: Any) -> None:
-        if self._signal is not None:  # asked twice: at once
+        if self._signal is None:
+            self._signal = number
+            signal.setitimer(signal.ITIMER_REAL, STEP_S)
+        elif number == signal.SIGINT:  # asked twice, by a person: at once
             raise SystemExit(SIGNAL_CODE + number)
-        self._signal = number
+
+    def _give_up(self, _number: int, _frame: Any) -> None:
+        """Leave in the middle of a step, or of a validation."""
+        logger.warning("stopped within a step: the same command goes on from the last state that was saved")
+        raise SystemExit(SIGNAL_CODE + (self._signal or signal.SIGTERM))
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, _o: Any, _b: Any, index: int) -> None:
         """Save the state where it is due; the last step's is none, since the weights follow at once."""
@@ -83,6 +93,8 @@ class Checkpoints(Callback):
         if self.keep_every and step % self.keep_every == 0 and trainer.is_global_zero:
             kept = {key: value.detach().cpu() for key, value in module.result.state_dict().items()}
             write_weights(kept, self.folder / f"step_{step}.safetensors")
+        if self._signal is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         is_due = self._signal is not None or time.monotonic() - self._saved >= self.every_s
         if is_due and step < module.plan.steps and trainer.is_global_zero:
             self._save(trainer, module, module.start + index + 1)
@@ -113,6 +125,8 @@ class Checkpoints(Callback):
 
     def teardown(self, trainer: pl.Trainer, _module: pl.LightningModule, stage: str) -> None:
         """Hand signals back."""
+        if self._handlers:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()

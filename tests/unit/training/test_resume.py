@@ -103,6 +103,48 @@ def test_signals_save_the_state_and_leave(train, tmp_path, number) -> None:
     assert files_of(train("cut", checkpoint_every_s=1e6)) == undisturbed
 
 
+def test_a_scheduler_that_asks_twice_gets_the_state_saved(train, tmp_path) -> None:
+    undisturbed = files_of(train("undisturbed"))
+
+    def ask():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as left:
+        train("cut", 3, ask, checkpoint_every_s=1e6)
+    assert left.value.code == 143
+    assert (tmp_path / "cut" / "checkpoints" / "last.ckpt").is_file()
+    assert files_of(train("cut", checkpoint_every_s=1e6)) == undisturbed
+
+
+def test_a_person_who_asks_twice_is_heard_at_once(train, tmp_path) -> None:
+    def ask():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(SystemExit) as left:
+        train("cut", 3, ask, checkpoint_every_s=1e6)
+    assert left.value.code == 130
+    assert not (tmp_path / "cut" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_a_step_that_takes_too_long_is_given_up(train, monkeypatch, caplog) -> None:
+    undisturbed = files_of(train("undisturbed"))
+    monkeypatch.setattr("lightning_pose.training.callbacks.resume.STEP_S", 0.1)
+    before = signal.getsignal(signal.SIGALRM)
+
+    def ask():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+
+    with pytest.raises(SystemExit) as left:
+        train("cut", 3, ask)
+    assert left.value.code == 143
+    assert "stopped within a step" in caplog.text
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert files_of(train("cut")) == undisturbed
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -1,0 +1,29 @@
+"""SIGTERM, which schedulers send before they kill."""
+
+import os
+import signal
+
+import pytest
+
+from lightning_pose.cli import index_images
+from lightning_pose.cli.main import main
+from lightning_pose.io.files import write_atomic
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path, monkeypatch) -> None:
+    output = tmp_path / "images.json"
+
+    def run(args):
+        with write_atomic(args.output) as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError("still here")
+
+    monkeypatch.setattr(index_images, "run", run)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        main(["index_images", "--labels", "a.csv", "--data_dir", ".", "--output", str(output)])
+    assert left.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before

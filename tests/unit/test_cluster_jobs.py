@@ -1,0 +1,141 @@
+"""What the profiles' scripts ask LSF, SGE, PBS and Kubernetes, and how they read the answers."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+PROFILES = Path(__file__).parents[2] / "workflow" / "profiles"
+SITE = {"queue": "normal", "gpu_queue": "gpu", "options": "-P lab", "gpu_options": "-gpu num=1"}
+POD_SITE = {"namespace": "birds", "image": "image:1", "volume": "claim", "path": "/lab"}
+
+
+def script(profile: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{profile}_jobs", PROFILES / profile / "jobs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def answers(tmp_path, monkeypatch):
+    """Make commands that say something and exit with a code."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def put(name: str, text: str, code: int = 0, stream: int = 1) -> None:
+        (tmp_path / f"{name}.txt").write_text(text)
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat {tmp_path}/{name}.txt >&{stream}\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ("lsf", "bsub -J cropzoom -n 4 -R span[hosts=1] rusage[mem=6000MB] -M 6000MB -W 90"),
+        (
+            "sge",
+            "qsub -N cropzoom -cwd -V -terse -j y -o .snakemake/cluster_logs -pe smp 4 "
+            "-l h_rt=5400,h_vmem=1500M",
+        ),
+        (
+            "pbs",
+            "qsub -N cropzoom -V -j oe -o .snakemake/cluster_logs/ "
+            "-l select=1:ncpus=4:mem=6000mb -l walltime=1:30:00",
+        ),
+    ],
+)
+def test_a_submission_asks_for_the_jobs_needs(system, expected) -> None:
+    jobs = script("cluster")
+    asked = " ".join(jobs.submission({**SITE, "system": system}, 4, 6000, 90, 0))
+    assert asked.startswith(expected) and asked.endswith("-q normal -P lab")
+    on_gpu = jobs.submission({**SITE, "system": system}, 4, 6000, 90, 1)
+    assert on_gpu[-6:] == ["-q", "gpu", "-P", "lab", "-gpu", "num=1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        ("Job <1723> is submitted to queue <normal>.\n", "1723"),
+        ("1723\n", "1723"),
+        ("1723.pbs-head\n", "1723.pbs-head"),
+    ],
+)
+def test_the_number_of_a_job_is_found(answer, number) -> None:
+    assert script("cluster").job_number(answer) == number
+
+
+def test_an_answer_without_a_number_is_refused() -> None:
+    with pytest.raises(SystemExit, match="expected a job's number, found 'no'"):
+        script("cluster").job_number("no")
+
+
+@pytest.mark.parametrize(
+    ("system", "command", "text", "expected"),
+    [
+        ("lsf", "bjobs", "RUN\n", "running"),
+        ("lsf", "bjobs", "PEND\n", "running"),
+        ("lsf", "bjobs", "DONE\n", "success"),
+        ("lsf", "bjobs", "EXIT\n", "failed"),
+        ("sge", "qstat", "job_number: 17\n", "running"),
+        ("sge", "qacct", "failed       0    \nexit_status  0   \n", "success"),
+        ("sge", "qacct", "failed       0    \nexit_status  143 \n", "failed"),
+        ("sge", "qacct", "failed       100 : assumedly after job\nexit_status  0 \n", "failed"),
+        ("pbs", "qstat", "    job_state = R\n", "running"),
+        ("pbs", "qstat", "    job_state = F\n    Exit_status = 0\n", "success"),
+        ("pbs", "qstat", "    job_state = F\n    Exit_status = 271\n", "failed"),
+        ("pbs", "qstat", "    job_state = C\n    exit_status = 0\n", "success"),
+    ],
+)
+def test_states_are_read(answers, system, command, text, expected) -> None:
+    answers("qstat", "unknown job", code=1, stream=2)
+    answers(command, text)
+    assert script("cluster").STATES[system]("17") == expected
+
+
+@pytest.mark.parametrize("system", ["lsf", "sge", "pbs"])
+def test_a_scheduler_that_does_not_answer_ends_no_job(answers, system) -> None:
+    for name in ("bjobs", "qstat", "qacct"):
+        answers(name, "cannot connect", code=1, stream=2)
+    assert script("cluster").STATES[system]("17") == "running"
+
+
+def test_a_pod_gets_its_needs_as_limits() -> None:
+    jobs = script("kubernetes")
+    job = jobs.manifest(POD_SITE, "cropzoom-1", [4, 6000, 90, 1], "/lab/p/job.sh", "/lab/p")
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"] == {
+        "cpu": "4",
+        "memory": "6000M",
+        "nvidia.com/gpu": "1",
+    }
+    assert job["spec"]["activeDeadlineSeconds"] == 5400
+    assert pod["volumes"][0]["name"] == pod["containers"][0]["volumeMounts"][0]["name"]
+    without = jobs.manifest(POD_SITE, "cropzoom-1", [4, 6000, 90, 0], "/lab/p/job.sh", "/lab/p")
+    assert "nvidia.com/gpu" not in json.dumps(without)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"active": 1}, "running"),
+        ({}, "running"),
+        ({"conditions": [{"type": "Complete", "status": "True"}]}, "success"),
+        ({"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}, "failed"),
+        ({"conditions": [{"type": "Failed", "status": "False"}]}, "running"),
+    ],
+)
+def test_states_of_pods_are_read(answers, status, expected) -> None:
+    answers("kubectl", json.dumps({"status": status}))
+    assert script("kubernetes").status(POD_SITE, "cropzoom-1") == expected
+
+
+def test_a_pod_that_is_gone_has_failed_and_a_silent_cluster_is_asked_again(answers) -> None:
+    answers("kubectl", "Error from server (NotFound): jobs not found", code=1, stream=2)
+    assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "failed"
+    answers("kubectl", "Unable to connect to the server", code=1, stream=2)
+    assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "running"
