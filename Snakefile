@@ -9,6 +9,10 @@ include: "workflow/rules/common_resources.smk"
 report: "workflow/report/workflow.rst"
 
 
+# with --sdm apptainer; snakemake --config container=docker://... takes another image
+container: config.get("container", "envs/cropzoom.sif")
+
+
 localrules:
     all,
 
