@@ -3,9 +3,9 @@
 python benchmarks/many_images.py --images 2000 10000
 
 Steps: `litpose index_images` (checks and checksums), `litpose crop` (the first time, then with nothing to
-do), the test for damaged crops that the workflow makes while it builds the DAG, and what a training compares to
-tell whether it is stale. Processor time is told beside the wall clock, for machines that are busy. Files are in
-the page cache.
+do), the test for damaged crops that the workflow makes while it builds the DAG, and what a training compares
+to tell whether it is stale. Processor time is told beside the wall clock, for machines that are busy. Files
+are in the page cache.
 """
 
 from __future__ import annotations
