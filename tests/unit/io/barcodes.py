@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -49,9 +49,10 @@ def write_codes(
     pix_fmt: str | None = None,
     degrees: int = 0,
     container_options: dict[str, str] | None = None,
+    draw: Callable[[int], np.ndarray] = draw_code,
     **options: str,
 ) -> Path:
-    """Write a film of bar codes 0, 1, 2...; `times` are in 1/30 s, 0, 1, 2... by default."""
+    """Write a film of frames 0, 1, 2..., of bar codes; `times` are in 1/30 s, 0, 1, 2... by default."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=RATE, options={**OPTIONS.get(codec, {}), **options})
         stream.width, stream.height = WIDTH, HEIGHT
@@ -59,7 +60,7 @@ def write_codes(
         if degrees:
             stream.set_display_rotation(degrees)
         for number in range(count):
-            frame = av.VideoFrame.from_ndarray(draw_code(number), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
             frame.pts, frame.time_base = number if times is None else times[number], Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
