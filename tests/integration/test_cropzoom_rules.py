@@ -70,7 +70,8 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert (done.stdout + done.stderr).count("rule predict_cropzoom_shard:") == 3
     assert (squares / TARGET).read_bytes() == whole
-    assert {path.name for path in (squares / TARGET).parent.iterdir()} == {"predictions.csv", "bbox.csv"}
+    there = {path.name for path in (squares / TARGET).parent.iterdir()}
+    assert there == {"predictions.csv", "bbox.csv", "provenance.json"}
     config.write_text(text)
     config.write_text(config.read_text().replace("window: 9", "window: 5"))
     again = would_run(squares, TARGET)
