@@ -3,6 +3,7 @@
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_video.smk"
+include: "workflow/rules/common_ensemble.smk"
 include: "workflow/rules/common_resources.smk"
 
 
@@ -43,3 +44,4 @@ include: "workflow/rules/shards.smk"
 include: "workflow/rules/crop_qa.smk"
 include: "workflow/rules/label_video.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/ensemble.smk"

@@ -64,16 +64,18 @@ CROPZOOM_CODE = [
 ]
 CSV = r"[^/]+\.csv"
 VIDEO = r"[^/]+\.(" + "|".join(suffix.removeprefix(".") for suffix in SUFFIXES) + ")"
-# predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones
+# predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones, ensembles'
 IN_FRAME_PX = (
     r"single[^/]*/image_preds/[^/]+/predictions"
     r"|pose[^/]*/image_preds/cropped_[^/]+/remapped_predictions"
+    r"|ensemble/[^/]+/image_preds/[^/]+/predictions"
 )
 
 
 wildcard_constraints:
     dataset=r"[^/]+",
     seed=r"\d+",
+    ensemble=r"[^/]+",
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
