@@ -2,8 +2,8 @@
 
     python benchmarks/ensemble.py --videos 5 --frames 100000 --members 3
 
-Each video is an ensemble of made-up members with full-length numbers; each command is a process of its own, one
-after the other, whose largest memory the system tells. Writing the members is not in the time.
+Each video is an ensemble of made-up members with full-length numbers; each command is a process of its own,
+one after the other, whose largest memory the system tells. Writing the members is not in the time.
 """
 
 from __future__ import annotations

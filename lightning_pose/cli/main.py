@@ -31,6 +31,7 @@ COMMANDS = {
     "ensemble": "join several models' predictions on the same frames: mean, median, variance",
     "create_cropzoom": "join a detector and a pose model to one model",
     "label_video": "draw predictions into a video",
+    "export": "write a trained network as ONNX",
     "score": "compute pixel errors of predictions against labels",
     "crop_qa": "say whether the crops can be trusted: table, plot, worst frames",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",

@@ -53,8 +53,8 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
     assert "cropzoom_1_2.5/video_preds/film.mp4/labeled.mp4" in labelled
     joined = would_run(squares, "ensembles")
     assert all(f"rule {rule}:" in joined for rule in (*CHAIN, "ensemble_images", "ensemble_video"))
-    for kind, csv in product(("single", "pose_2.5"), ("labels.csv", "labels_new.csv")):
-        assert f"ensemble/{kind}/image_preds/{csv}/predictions_pixel_error.csv" in joined
+    for kind, labels in product(("single", "pose_2.5"), ("labels.csv", "labels_new.csv")):
+        assert f"ensemble/{kind}/image_preds/{labels}/predictions_pixel_error.csv" in joined
     assert "ensemble/cropzoom_2.5/video_preds/film.mp4/predictions.csv" in joined
     unknown = snakemake(squares, TARGET.replace("film", "other"), "--dry-run")
     assert unknown.returncode != 0
@@ -76,7 +76,8 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert (done.stdout + done.stderr).count("rule predict_cropzoom_shard:") == 3
     assert (squares / TARGET).read_bytes() == whole
-    assert {path.name for path in (squares / TARGET).parent.iterdir()} == {"predictions.csv", "bbox.csv"}
+    there = {path.name for path in (squares / TARGET).parent.iterdir()}
+    assert there == {"predictions.csv", "bbox.csv", "provenance.json"}
     config.write_text(text)
     config.write_text(config.read_text().replace("window: 9", "window: 5"))
     again = would_run(squares, TARGET)
@@ -92,7 +93,7 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
     text = config.read_text()
     assert "seeds:\n  - 0\n  - 1\n" in text
     config.write_text(text.replace("seeds:\n  - 0\n  - 1\n", "seeds:\n  - 0\n"))
-    done = snakemake(squares, "crop_qa", "videos")
+    done = snakemake(squares, "crop_qa", "video_metrics")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     folders = ["crop_0_2.5/labels.csv", "crop_0_2.5/labels_new.csv", "cropzoom_0_2.5/video_preds/film.mp4"]
     for folder in folders:
@@ -104,7 +105,7 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
         assert all((own / name).stat().st_size for name in drawn)
     film = squares / "results" / "squares" / folders[2]
     assert (film / "predictions_temporal_norm.csv").is_file()
-    again = snakemake(squares, "crop_qa_squares", "videos", "--dry-run")
+    again = snakemake(squares, "crop_qa_squares", "video_metrics", "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
     assert snakemake(squares, "crop_qa", "--report", "report.html").returncode == 0
     report = (squares / "report.html").read_text()

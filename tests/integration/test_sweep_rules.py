@@ -72,12 +72,10 @@ def test_plots_and_table_go_on_without_a_failed_model_and_name_it(folder: Path) 
     results = folder / "results" / "tiny"
     lost = results / "pose_1_1.8" / "image_preds" / "cropped_labels_new.csv" / "remapped_predictions.csv"
     lost.unlink()
-    # nothing was trained here: what is there has to do
-    finished = ("--allowed-rules", "plot_ood", "sweep_table")
-    done = snakemake(folder, TARGET, TABLE, *finished)
-    assert done.returncode != 0 and "remapped_predictions.csv" in done.stdout + done.stderr
-    done = snakemake(folder, TARGET, TABLE, *finished, "--config", "allow_missing=true")
+    assert planned(folder)["train_pose"] == 2  # without saying that some may be missing
+    done = snakemake(folder, TARGET, TABLE, "--config", "allow_missing=true")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "train_" not in done.stderr
     rows = list(csv.DictReader((folder / TABLE).open()))
     assert {(row["kind"], row["seeds"], row["missing_seeds"]) for row in rows} == {
         ("single", "0 1", ""),

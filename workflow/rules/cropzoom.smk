@@ -4,12 +4,19 @@
 localrules:
     create_cropzoom,
     videos,
+    video_metrics,
 
 
 rule videos:
-    """Predict on the videos of the configs with the cropzoom models of all seeds and crop ratios, and measure."""
+    """Predict on the videos that the configs name, with the cropzoom models of all seeds and crop ratios."""
     input:
         video_targets,
+
+
+rule video_metrics:
+    """Measure the predictions on the videos that the configs name."""
+    input:
+        video_metrics_targets,
 
 
 rule create_cropzoom:
@@ -96,6 +103,9 @@ rule measure_video:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
         code=fingerprint("lightning_pose.cli.video_metrics", *SETTINGS_CODE),
