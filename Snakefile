@@ -10,6 +10,10 @@ include: "workflow/rules/common_gallery.smk"
 report: "workflow/report/workflow.rst"
 
 
+# with --sdm apptainer; snakemake --config container=docker://... takes another image
+container: config.get("container", "envs/cropzoom.sif")
+
+
 localrules:
     all,
 

@@ -8,7 +8,7 @@ import pytest
 from lightning_pose.config import to_yaml
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.predictions import read_predictions
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from tests.integration.conftest import lay_out, snakemake
 from tests.unit.io.films import write_film
 from tests.unit.training.squares import make_squares, tiny_settings
@@ -70,7 +70,8 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert (done.stdout + done.stderr).count("rule predict_cropzoom_shard:") == 3
     assert (squares / TARGET).read_bytes() == whole
-    assert {path.name for path in (squares / TARGET).parent.iterdir()} == {"predictions.csv", "bbox.csv"}
+    there = {path.name for path in (squares / TARGET).parent.iterdir()}
+    assert there == {"predictions.csv", "bbox.csv", "provenance.json"}
     config.write_text(text)
     config.write_text(config.read_text().replace("window: 9", "window: 5"))
     again = would_run(squares, TARGET)
@@ -86,7 +87,7 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
     text = config.read_text()
     assert "seeds:\n  - 0\n  - 1\n" in text
     config.write_text(text.replace("seeds:\n  - 0\n  - 1\n", "seeds:\n  - 0\n"))
-    done = snakemake(squares, "crop_qa", "videos")
+    done = snakemake(squares, "crop_qa", "video_metrics")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     folders = ["crop_0_2.5/labels.csv", "crop_0_2.5/labels_new.csv", "cropzoom_0_2.5/video_preds/film.mp4"]
     for folder in folders:
@@ -98,7 +99,7 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
         assert all((own / name).stat().st_size for name in drawn)
     film = squares / "results" / "squares" / folders[2]
     assert (film / "predictions_temporal_norm.csv").is_file()
-    again = snakemake(squares, "crop_qa_squares", "videos", "--dry-run")
+    again = snakemake(squares, "crop_qa_squares", "video_metrics", "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
     assert snakemake(squares, "crop_qa", "--report", "report.html").returncode == 0
     report = (squares / "report.html").read_text()

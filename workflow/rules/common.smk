@@ -1,6 +1,7 @@
 # What several rules need: configs, names, input functions, shares of the machine.
 import hashlib
 import math
+import os
 import re
 import sys
 from dataclasses import asdict, replace
@@ -21,6 +22,8 @@ from lightning_pose.settings import BoxSettings, DataSource, takes_context
 from lightning_pose.sweep import all_variants, models_of
 from lightning_pose.types import UserError
 
+# where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
+os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
 REAL_CORES = usable_cores()
 try:

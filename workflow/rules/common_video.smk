@@ -138,8 +138,13 @@ def of_all_videos(name):
 
 
 def video_targets(wildcards):
-    """Predictions on all videos that the configs name, and their metrics."""
-    return of_all_videos("predictions.csv") + of_all_videos("predictions_metrics.csv")
+    """Predictions on all videos that the configs name."""
+    return of_all_videos("predictions.csv")
+
+
+def video_metrics_targets(wildcards):
+    """The metrics of all those predictions."""
+    return of_all_videos("predictions_metrics.csv")
 
 
 def labeled_video_targets(wildcards):

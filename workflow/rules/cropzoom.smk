@@ -4,12 +4,19 @@
 localrules:
     create_cropzoom,
     videos,
+    video_metrics,
 
 
 rule videos:
-    """Predict on the videos of the configs with the cropzoom models of all seeds and crop ratios, and measure."""
+    """Predict on the videos that the configs name, with the cropzoom models of all seeds and crop ratios."""
     input:
         video_targets,
+
+
+rule video_metrics:
+    """Measure the predictions on the videos that the configs name."""
+    input:
+        video_metrics_targets,
 
 
 rule create_cropzoom:
