@@ -4,6 +4,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 const HALO = "#000000", LABEL_COLOR = "#ffffff";
 const CROSS = 0.018; // an arm of a label's cross, as a share of the picture's width
+const WHOLE_CROSS = 0.3; // smaller by that in a whole frame, where the animal is small
+const SMALL = 0.6; // the same of lines and discs, in thumbnails too
 
 function svgElement(name, attributes = {}, children = []) {
   const element = document.createElementNS(SVG, name);
@@ -59,15 +61,16 @@ class Painter {
   }
 
   // all that is drawn of a frame: `kinds` by number, `width` of what is seen in pixels of the frame
-  layers(frame, kinds, width, withBoxes) {
+  layers(frame, kinds, width, isWhole) {
     const { values } = this;
     const parts = [];
+    const scale = isWhole ? SMALL : 1;
     for (const kind of kinds) {
-      if (withBoxes && values.boxes) parts.push(...this.boxes(frame, kind));
-      if (values.members) parts.push(...this.data.membersOf(kind).flatMap((m) => this.member(frame, kind, m)));
+      if (isWhole && values.boxes) parts.push(...this.boxes(frame, kind));
+      if (values.members) parts.push(...this.data.membersOf(kind).flatMap((m) => this.member(frame, kind, m, scale)));
     }
-    if (values.mean) parts.push(...kinds.flatMap((kind) => this.mean(frame, kind)));
-    if (values.labels) parts.push(...this.labels(frame, width));
+    if (values.mean) parts.push(...kinds.flatMap((kind) => this.mean(frame, kind, scale)));
+    if (values.labels) parts.push(...this.labels(frame, isWhole ? width * WHOLE_CROSS : width, scale));
     const named = this.data.label(frame).map((point, k) => point ?? this.data.ensembleMean(kinds[0], frame)[k]);
     parts.push(...this.names(named, width));
     return parts;
@@ -75,8 +78,8 @@ class Painter {
 
   // what fits over a thumbnail
   summary(frame, kinds, width) {
-    const parts = this.values.mean ? kinds.flatMap((kind) => this.mean(frame, kind, 0.6)) : [];
-    return this.values.labels ? [...parts, ...this.labels(frame, width, 0.6)] : parts;
+    const parts = this.values.mean ? kinds.flatMap((kind) => this.mean(frame, kind, SMALL)) : [];
+    return this.values.labels ? [...parts, ...this.labels(frame, width, SMALL)] : parts;
   }
 
   boxes(frame, kind) {
@@ -85,14 +88,14 @@ class Painter {
       rimmed(`M${x - 0.5} ${y - 0.5}h${w}v${h}h${-w}z`, this.color(kind), 1.5, { "stroke-dasharray": "6 4" }));
   }
 
-  member(frame, kind, member) {
+  member(frame, kind, member, scale) {
     const points = this.data.prediction(member, frame);
     const isUnsure = points.map((_, k) => this.data.confidenceOf(member, frame, k) < this.unsure);
     const color = this.color(kind);
     return [
       stroke(edges(points, this.data.skeleton), color, 1, { opacity: 0.75 }),
-      stroke(dots(points), color, 4.5, { opacity: 0.9 }),
-      stroke(dots(points.map((point, k) => (isUnsure[k] ? point : null))), HALO, 2.5), // rings
+      stroke(dots(points), color, 4.5 * scale, { opacity: 0.9 }),
+      stroke(dots(points.map((point, k) => (isUnsure[k] ? point : null))), HALO, 2.5 * scale), // rings
     ];
   }
 
