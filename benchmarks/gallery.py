@@ -5,7 +5,7 @@
 
 Frames are those of the synthetic chickadee, as copies where there are too few; predictions are its labels
 with made-up errors. Timed are `litpose gallery` from nothing, with nothing to do, and with one frame changed;
-with --browser (needs playwright) also how soon the first view has its thumbnails over http on this machine, and
+with --browser (needs playwright) also how soon the first view has its thumbnails over http, and
 how long a change of the sorting takes until it is painted.
 """
 
