@@ -382,9 +382,7 @@ class EnsembleSettings:
 
     average: Average = Average.mean  # of x and of y over the members
     variances: bool = True  # whether predictions have columns x_ens_var and y_ens_var
-    pooled: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # name -> kinds, for ensembles of several kinds
+    pooled: dict[str, list[str]] = field(default_factory=dict)  # name -> kinds that are one ensemble
 
 
 @dataclass

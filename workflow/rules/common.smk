@@ -50,7 +50,13 @@ PREDICT_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
     for module in ("inference.predict", "io.predictions")
 ]
-OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
+OOD_PAGES = (
+    "error_vs_deviation",
+    "risk_coverage",
+    "error_per_keypoint",
+    "error_scatter",
+    "numbers",
+)
 # what else `litpose predict` can write of a video, which no rule asks it for
 VIDEO_OUTPUT = "lightning_pose.inference.video_output"
 VIDEO_CODE = [
