@@ -92,7 +92,7 @@ class Predictor:
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
         """Predict on image files, paths relative to `data_dir`."""
         note_images(data_dir, image_paths)
-        parts = [self.predict_batch(*batch) for batch in self._batches(image_paths, Path(data_dir))]
+        parts = [self.predict_batch(*batch) for batch in self.batches(image_paths, Path(data_dir))]
         names = self.settings.data.keypoint_names or []
         keypoints_px = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, len(names), 2))
         confidence = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, len(names)))
@@ -104,7 +104,7 @@ class Predictor:
             splits=self._splits(image_paths),
         )
 
-    def _batches(self, image_paths: list[str], data_dir: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, image_paths: list[str], data_dir: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (images (B, 3, H, W) uint8, sizes (B, 2) height and width), reading ahead by one batch.
 
         With context the images are (B, 5, 3, H, W).

@@ -1,10 +1,14 @@
-"""Facts about image files that need no decoding."""
+"""Facts about image files, and whole images out of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightning_pose.types import Problem, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # by the first bytes of the file, since names lie
 ENDINGS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}
@@ -28,3 +32,37 @@ def image_size(path: Path) -> tuple[int, int]:
         raise UserError(Problem(str(path), "an image", "no such file")) from None
     except (UnidentifiedImageError, OSError) as error:
         raise UserError(Problem(str(path), "an image", f"unreadable ({error})")) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of an image file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(Problem(str(path), "an image", error.strerror or "unreadable")) from None
+
+
+def decode_image(path: Path, content: bytes) -> np.ndarray:
+    """Decode an image, (H, W, 3) uint8 in OpenCV's channel order; `path` is for messages.
+
+    Raises
+    ------
+    UserError
+        If it is no image, or half of one, which a decoder would fill up.
+    """
+    import cv2
+    import numpy as np
+
+    endings = [ending for magic, ending in ENDINGS.items() if content.startswith(magic)]
+    if endings and endings[0] not in content[-TAIL_BYTES:]:
+        raise UserError(Problem(str(path), "a whole image", "a truncated file"))
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if image is None:
+        raise UserError(Problem(str(path), "an image", "unreadable"))
+    return image

@@ -22,10 +22,11 @@ workflow:
   ood_csv: labels_new.csv
   seeds: [0, 1]
 """
-MEMBERS = {
+# in the order in which the DAG makes them: what is older than its inputs would be made again
+MEMBERS = (
     "single_{seed}/image_preds/{csv}/predictions{end}.csv",
     "pose_{seed}_1.8/image_preds/cropped_{csv}/remapped_predictions{end}.csv",
-}
+)
 
 
 @pytest.fixture
@@ -72,12 +73,10 @@ def test_plots_and_table_go_on_without_a_failed_model_and_name_it(folder: Path) 
     results = folder / "results" / "tiny"
     lost = results / "pose_1_1.8" / "image_preds" / "cropped_labels_new.csv" / "remapped_predictions.csv"
     lost.unlink()
-    # nothing was trained here: what is there has to do
-    finished = ("--allowed-rules", "plot_ood", "sweep_table")
-    done = snakemake(folder, TARGET, TABLE, *finished)
-    assert done.returncode != 0 and "remapped_predictions.csv" in done.stdout + done.stderr
-    done = snakemake(folder, TARGET, TABLE, *finished, "--config", "allow_missing=true")
+    assert planned(folder)["train_pose"] == 2  # without saying that some may be missing
+    done = snakemake(folder, TARGET, TABLE, "--config", "allow_missing=true")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "train_" not in done.stderr
     rows = list(csv.DictReader((folder / TABLE).open()))
     assert {(row["kind"], row["seeds"], row["missing_seeds"]) for row in rows} == {
         ("single", "0 1", ""),

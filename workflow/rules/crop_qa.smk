@@ -62,6 +62,9 @@ rule check_labelled_crops:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         frames=labelled_frames,
         boxes=checked_boxes,

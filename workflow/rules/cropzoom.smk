@@ -103,6 +103,9 @@ rule measure_video:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
         code=fingerprint("lightning_pose.cli.video_metrics", *SETTINGS_CODE),
