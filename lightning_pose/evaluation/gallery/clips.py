@@ -104,7 +104,8 @@ def find_moments(trace: np.ndarray, length: int, count: int) -> list[tuple[int, 
 
     Each lies around the highest value that no earlier stretch covers; none overlap.
     """
-    left, found = np.where(np.isfinite(trace), trace, -np.inf), []
+    left = np.where(np.isfinite(trace), trace, -np.inf)
+    found: list[tuple[int, int]] = []
     while len(found) < count and left.size and np.isfinite(left.max()):
         peak = int(left.argmax())
         start = max(min(peak - length // 2, len(left) - length), 0)

@@ -20,6 +20,7 @@ class ClipView {
     this.link("to-frames", state.link({ clip: "" }), !clip);
     this.link("to-videos", state.link({ clip: clip || this.keys[0], frame: "" }), Boolean(clip));
     this.root.hidden = !clip;
+    document.querySelector(".of-frames").hidden = Boolean(clip);
     if (!clip) {
       this.root.replaceChildren();
       this.shown = "";
@@ -55,7 +56,7 @@ class ClipView {
 
   section(video, v, c) {
     this.player = element("video");
-    Object.assign(this.player, { src: `clips/${this.clip.file}`, controls: true, muted: true, loop: true, playsInline: true });
+    Object.assign(this.player, { src: `clips/${this.clip.file}`, muted: true, loop: true, playsInline: true });
     this.player.setAttribute("aria-label", `Clip of ${video.name} from frame ${this.clip.start} on, without sound`);
     const [width, height] = video.size;
     this.overlay = svgElement("svg", { viewBox: viewBox({ x: 0, y: 0, w: width, h: height }), "aria-hidden": "true" });
@@ -120,12 +121,18 @@ class ClipView {
   }
 
   scrubber() {
-    const bar = element("label", "scrub", "Frame ");
+    const bar = element("div", "scrub"), play = element("button", "", "Play");
+    play.type = "button";
+    play.id = "play";
+    play.addEventListener("click", () => (this.player.paused ? this.player.play() : this.player.pause()));
+    this.player.addEventListener("play", () => { play.textContent = "Pause"; });
+    this.player.addEventListener("pause", () => { play.textContent = "Play"; });
     this.slider = element("input");
     Object.assign(this.slider, { type: "range", id: "scrub", min: 0, max: this.times.length - 1, step: 1, value: 0 });
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
     this.number = element("output", "", String(this.clip.start));
-    bar.append(this.slider, this.number);
+    this.slider.setAttribute("aria-label", "Frame");
+    bar.append(play, this.slider, this.number);
     return bar;
   }
 
