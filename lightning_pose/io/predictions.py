@@ -19,8 +19,8 @@ from lightning_pose.io.tables import (
     SET_COLUMN,
     KeypointTable,
     format_number,
+    parse_keypoint_rows,
     parse_number,
-    read_keypoint_table,
     read_rows,
     write_keypoint_table,
 )
@@ -45,7 +45,12 @@ def read_predictions(path: str | Path) -> Predictions:
     UserError
         Every broken header, row and cell.
     """
-    table = read_keypoint_table(path, LAYOUTS)
+    return parse_predictions(Path(path), read_rows(Path(path)))
+
+
+def parse_predictions(path: Path, rows: list[list[str]]) -> Predictions:
+    """Parse the rows of a predictions CSV; `path` is for messages."""
+    table = parse_keypoint_rows(path, rows, LAYOUTS)
     is_video = all(name.isdecimal() for name in table.index)
     return Predictions(
         index=[int(name) for name in table.index] if is_video else table.index,
