@@ -59,7 +59,12 @@ def lay_out(folder: Path, videos: int, seeds: int, ratios: int, shard_frames: in
 
 def dry_run(folder: Path, profile: Path | None) -> dict[str, float]:
     """Return jobs, seconds, processor seconds and megabytes of a dry run of all videos."""
-    snakemake = [sys.executable, *(["-m", "cProfile", "-o", str(profile)] if profile else []), "-m", "snakemake"]
+    snakemake = [
+        sys.executable,
+        *(["-m", "cProfile", "-o", str(profile)] if profile else []),
+        "-m",
+        "snakemake",
+    ]
     command = [*snakemake, "videos", "--cores", "8", "--dry-run", "--quiet", "rules"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -80,7 +85,9 @@ def dry_run(folder: Path, profile: Path | None) -> dict[str, float]:
 
 def main() -> None:
     """Measure each size and fit a line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--videos", type=int, nargs="+", default=[10, 100, 300, 1000])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--ratios", type=int, default=2)

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, crop_name, next_generation, read_manifest
 from lightning_pose.io.files import sha256, write_atomic, write_json
-from lightning_pose.io.images import ENDINGS, TAIL_BYTES
+from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import job_cores
 from lightning_pose.types import Labels, Problem, UserError
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 NAMED = 5  # problems of one kind named one by one
-FIRST_ROW = 4  # of a labels CSV, as an editor counts
 
 
 @dataclass(frozen=True)
@@ -134,14 +133,11 @@ def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: P
     """Refuse what would overwrite a source or another crop, or write outside the folder of the crops."""
     if data_dir.resolve() == images_dir.resolve():
         raise UserError(Problem("images_dir", f"another folder than the images' {data_dir}", str(images_dir)))
+    problems = outside_problems(labels.image_paths, data_dir, labels_csv)
+    if problems:
+        raise UserError(problems)
     taken: dict[str, int] = {}
-    problems = []
     for row, path in enumerate(labels.image_paths, FIRST_ROW):
-        pure = PurePosixPath(path)
-        if "\0" in path or not pure.name or pure.is_absolute() or ".." in pure.parts:
-            where = f"{labels_csv}, row {row}"
-            problems.append(Problem(where, f"an image path inside {data_dir}", repr(path)))
-            continue
         for name in (crop_name(path), context_name(path)):
             if taken.setdefault(name, row) != row:
                 where = f"{labels_csv}, row {row} ({path})"
@@ -277,16 +273,8 @@ def _read_bytes(task: CropTask, name: str) -> bytes:
 
 
 def _decode(task: CropTask, name: str, content: bytes) -> np.ndarray:
-    """Decode an image, (H, W, 3) in OpenCV's channel order; half an image is refused, not filled up."""
-    import cv2
-
-    path = str(Path(task.data_dir) / name)
-    endings = [ending for magic, ending in ENDINGS.items() if content.startswith(magic)]
-    if endings and endings[0] not in content[-TAIL_BYTES:]:
-        raise UserError(Problem(path, "a whole image", "a truncated file"))
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if image is None:
-        raise UserError(Problem(path, "an image", "unreadable"))
+    """Decode an image, (H, W, 3) in OpenCV's channel order; refuse a box that has no relation to it."""
+    image = decode_image(content, str(Path(task.data_dir) / name))
     largest = LARGEST_BOX * max(image.shape[:2])
     if max(task.box[2:]) > largest:
         found = "{:g} x {:g} px".format(*task.box[2:])

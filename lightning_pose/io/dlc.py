@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
+from lightning_pose.io.images import refuse_outside
 from lightning_pose.io.labels import parse_labels, write_labels
 from lightning_pose.io.tables import read_rows
 from lightning_pose.types import Labels, Problem, UserError
@@ -40,15 +41,12 @@ def convert_dlc(project_dir: Path, output_dir: Path, ood_start: int | None = Non
         raise UserError(
             Problem("--ood_start", f"1 to {count - 1}, within the labelled frames", str(ood_start))
         )
+    refuse_outside(labels.image_paths, project_dir)
     missing = [path for path in labels.image_paths if not (project_dir / path).is_file()]
     if missing:
         raise UserError(
             [Problem(str(project_dir / path), "a labelled image", "no such file") for path in missing]
         )
-    root = project_dir.resolve()
-    outside = [path for path in labels.image_paths if not (root / path).resolve().is_relative_to(root)]
-    if outside:
-        raise UserError([Problem(path, f"an image path inside {project_dir}", path) for path in outside])
     for path in labels.image_paths:
         _copy(project_dir / path, output_dir / path)
     for video in sorted((project_dir / "videos").glob("*")):

@@ -34,7 +34,8 @@ if ON_CLUSTER:
     CORES = CROPPING_CORES
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
-    f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
+    f"lightning_pose.{name}"
+    for name in ("config", "settings", "settings_checks", "yaml_bombs")
 )
 # what a training shows on its way makes no other weights
 TRAIN_CODE = fingerprint(
