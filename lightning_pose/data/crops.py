@@ -24,8 +24,14 @@ from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_bboxes
-from lightning_pose.io.crop_manifest import MANIFEST, crop_name, next_generation, read_manifest
-from lightning_pose.io.files import sha256, write_atomic, write_json
+from lightning_pose.io.crop_manifest import (
+    MANIFEST,
+    crop_name,
+    next_generation,
+    read_manifest,
+    write_manifest,
+)
+from lightning_pose.io.files import sha256, write_atomic
 from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import job_cores
@@ -123,7 +129,7 @@ def crop_labeled_images(
     entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
     relative = os.path.relpath(images_dir, output_csv.parent)
     content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
-    write_json({**content, "generation": generation, "crops": entries}, manifest_path)
+    write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
     cropped = sum(result.fresh for result in results)
     logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
     return CropSummary(cropped, len(tasks))
