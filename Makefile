@@ -9,11 +9,9 @@ CORES ?= 8
 
 env: $(VENV)/ready
 
-# torch first: a torchvision that comes along must find it there
-$(VENV)/ready: pyproject.toml envs/constraints.txt
+$(VENV)/ready: pyproject.toml envs/constraints.txt envs/environment.post-deploy.sh
 	@command -v $(PYTHON) > /dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt torch==2.13.0
-	$(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt --editable '.[cluster,dev]'
+	$(RUN) CROPZOOM_EXTRAS=cluster,dev bash envs/environment.post-deploy.sh
 	touch $@
 
 demo: env

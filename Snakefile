@@ -9,6 +9,10 @@ include: "workflow/rules/common_resources.smk"
 report: "workflow/report/workflow.rst"
 
 
+# with --sdm apptainer; snakemake --config container=docker://... takes another image
+container: config.get("container", "envs/cropzoom.sif")
+
+
 localrules:
     all,
 
@@ -36,5 +40,6 @@ include: "workflow/rules/video.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/cropzoom.smk"
 include: "workflow/rules/shards.smk"
+include: "workflow/rules/crop_qa.smk"
 include: "workflow/rules/label_video.smk"
 include: "workflow/rules/evaluate.smk"

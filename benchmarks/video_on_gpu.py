@@ -24,7 +24,8 @@ from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.cropzoom_run import create_cropzoom
 from lightning_pose.inference.model import Model
 from lightning_pose.inference.predict import Predictor
-from lightning_pose.io.video import _has_dali, open_video, probe_video
+from lightning_pose.io.video import _has_dali, open_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.models.hardware import has_bf16, pick_device
 from lightning_pose.settings import BoxSettings, VideoLibrary
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from pathlib import Path
 
 
@@ -20,6 +21,7 @@ def job_cores() -> int:
     return min(int(given), usable_cores()) if given.isdigit() and int(given) > 0 else usable_cores()
 
 
+@cache
 def cpu_model() -> str:
     """Return the name of the CPU."""
     try:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+RUNTIME_FACT = "runtime of "  # and a model's folder: the name of the fact that tells what computed it
+
 
 @dataclass
 class Trace:

@@ -89,7 +89,8 @@ def _frame_reader(args: argparse.Namespace, qa: CropQa) -> Callable[[int], np.nd
         return lambda row: read_image(args.data_dir / str(qa.names[row]))
     if not args.video:
         return None
-    from lightning_pose.io.video import open_video, probe_video
+    from lightning_pose.io.video import open_video
+    from lightning_pose.io.video_facts import probe_video
     from lightning_pose.settings import VideoLibrary
     from lightning_pose.types import Problem, UserError
 

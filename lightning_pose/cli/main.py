@@ -30,6 +30,7 @@ COMMANDS = {
     "merge": "join what was found in stretches of a video",
     "create_cropzoom": "join a detector and a pose model to one model",
     "label_video": "draw predictions into a video",
+    "export": "write a trained network as ONNX",
     "score": "compute pixel errors of predictions against labels",
     "crop_qa": "say whether the crops can be trusted: table, plot, worst frames",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",

@@ -4,7 +4,8 @@ litpose predict MODEL_DIR video.mp4 --frames 0:50000       (on one machine)
 litpose predict MODEL_DIR video.mp4 --frames 50000:        (on another)
 litpose merge predictions_0-50000.csv predictions_50000-90000.csv --video video.mp4 --output predictions.csv
 
-The result is exactly what one run over the whole video gives.
+The result is exactly what one run over the whole video gives with the same --runtime, which for stretches is
+torch unless one is named. Predictions by different runtimes are refused.
 """
 
 from __future__ import annotations

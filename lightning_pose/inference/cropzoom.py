@@ -15,7 +15,7 @@ from lightning_pose.data.dataset import read_source
 from lightning_pose.geometry.boxes import BoxRule, boxes_from_keypoints, rule_of, warn_of_lost
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.inference.film_boxes import DetectedBoxes
-from lightning_pose.inference.film_run import Film, predict_film
+from lightning_pose.inference.film_run import Film, predict_film, settle_runtimes
 from lightning_pose.inference.model import Model, PoseModel
 from lightning_pose.inference.pictures import (
     Found,
@@ -124,7 +124,9 @@ class CropZoomModel:
 
     def predict_video(self, path: Path) -> Predictions:
         """Predict on all frames of a video; row i is frame i, in frame pixels."""
-        return predict_film(self.film(probe_video(path)))[0]
+        film = self.film(probe_video(path))
+        settle_runtimes(film)
+        return predict_film(film)[0]
 
     def film(self, facts: VideoFacts, frames: range | None = None) -> Film:
         """Return how a video, or a stretch of it, is predicted on: with boxes steady from frame to frame."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,11 +20,13 @@ from lightning_pose.inference.film import FilmPart, predict_parts
 from lightning_pose.inference.film_boxes import BoxSource
 from lightning_pose.inference.part_store import PartStore
 from lightning_pose.inference.predict import Predictor
-from lightning_pose.inference.runtimes.choose import version_of
+from lightning_pose.inference.runtimes.calibrate import FIRST_FRAMES
+from lightning_pose.inference.runtimes.registry import version_of
 from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import WEIGHTS_FILE
 from lightning_pose.io.video import Video, open_video
 from lightning_pose.io.video_facts import VideoFacts
+from lightning_pose.traces import RUNTIME_FACT, note_fact
 from lightning_pose.types import Boxes, Predictions
 
 logger = logging.getLogger(__name__)
@@ -77,12 +80,45 @@ def predict_film(film: Film, store: PartStore | None = None) -> tuple[Prediction
         In frame pixels; the index counts the video's frames.
     boxes : Boxes
     """
-    video = open_video(film.facts, film.pose.settings.dali.library, film.pose.device.type == "cuda")
+    video = _open(film)
     try:
         found = list(_parts(film, video, store))
     finally:
         video.close()
     return _joined(film, found)
+
+
+def settle_runtimes(film: Film) -> None:
+    """Have networks whose runtime is open choose one by the first frames; say what computes each.
+
+    The frames take the way of all frames, so that a pose model sees the crops that its detector makes.
+    """
+    if any(own.is_open for own in film.networks.values()):
+        _look_at_first(film)
+    for name, own in film.networks.items():
+        own.settle_runtime()
+        logger.info("%s: %s is computed by %s", film.facts.path, name, own.runtime.value)
+        note_fact(f"{RUNTIME_FACT}{own.model_dir.name}", own.runtime.value)
+
+
+def _look_at_first(film: Film) -> None:
+    video = _open(film)
+    try:
+        count = min(FIRST_FRAMES, film.facts.frame_count, _most_frames(video))
+        parts, chosen = FilmParts(count), range(1)
+        boxes = film.make_boxes(video, parts, chosen, count)
+        deque(predict_parts(film.pose, boxes, video, parts, chosen, count), maxlen=0)
+    finally:
+        video.close()
+
+
+def _open(film: Film) -> Video:
+    return open_video(film.facts, film.pose.settings.dali.library, film.pose.device.type == "cuda")
+
+
+def _most_frames(video: Video) -> int:
+    """Return how many frames of this size may be decoded at a time."""
+    return max(LARGEST_CHUNK // (3 * math.prod(video.frame_hw())), 1)
 
 
 def origin_of_film(film: Film) -> dict[str, Any]:
@@ -114,8 +150,7 @@ def store_beside(film: Film, predictions_csv: Path) -> PartStore:
 def _parts(film: Film, video: Video, store: PartStore | None) -> Iterator[FilmPart]:
     """Yield the parts that have the frames asked for; those that are not kept are predicted."""
     parts = FilmParts(film.facts.frame_count)
-    fitting = max(LARGEST_CHUNK // (3 * math.prod(video.frame_hw())), 1)
-    size = min(film.pose.settings.training.test_batch_size, fitting)
+    size = min(film.pose.settings.training.test_batch_size, _most_frames(video))
     kept = {number: store.read(number) if store else None for number in parts.touching(film.wanted)}
     told = [number for number, own in kept.items() if own is not None]
     if told:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from lightning_pose.config import load_config
-from lightning_pose.inference.film_run import predict_film
+from lightning_pose.inference.film_run import predict_film, settle_runtimes
 from lightning_pose.inference.pictures import Found, check_frame, predict_whole
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import film_of
@@ -92,7 +92,9 @@ class Model:
 
     def predict_video(self, path: Path) -> Predictions:
         """Predict on all frames of a video; row i is frame i."""
-        return predict_film(film_of(self.predictor, probe_video(path)))[0]
+        film = film_of(self.predictor, probe_video(path))
+        settle_runtimes(film)
+        return predict_film(film)[0]
 
     def predict_frame(self, frame: np.ndarray) -> Found:
         """Predict on one frame.

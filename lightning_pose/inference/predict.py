@@ -7,7 +7,6 @@ unless another runtime is asked for; videos by what is faster and as exact: see
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,9 @@ from lightning_pose.data.context import context_of_all
 from lightning_pose.data.dataset import read_with_context, resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.inference.runtimes.base import Found, Session, TrainedNetwork
-from lightning_pose.inference.runtimes.choose import runtime_for_images, runtime_for_video, runtime_of
+from lightning_pose.inference.runtimes.calibrate import calibrate
+from lightning_pose.inference.runtimes.choose import runtime_for_images, runtime_for_video
+from lightning_pose.inference.runtimes.registry import runtime_of
 from lightning_pose.io.files import sha256
 from lightning_pose.io.images import read_image, refuse_outside
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits
@@ -29,8 +30,8 @@ from lightning_pose.models.build import described, empty_network
 from lightning_pose.models.hardware import pick_device, set_threads
 from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.models.weights_file import load_fully, read_state
-from lightning_pose.settings import Settings, takes_context
-from lightning_pose.traces import note_fact, note_images
+from lightning_pose.settings import RuntimeName, Settings, takes_context
+from lightning_pose.traces import RUNTIME_FACT, note_fact, note_images
 from lightning_pose.types import Predictions, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ class Predictor:
         self.network = _load_network(self.model_dir, self.settings).to(self.device)
         self.runtime = runtime_for_images(self.settings.inference.runtime, self.device)
         self._session: Session | None = None
-        self._for_video: Predictor | None = None
+        self._view: VideoPredictor | None = None
+        self.is_open = False  # whether the runtime is yet to be chosen
 
     def for_video(self, is_shared: bool = False) -> Predictor:
         """Return the same network for frames of a video, computed by what is fastest and as exact.
@@ -73,11 +75,12 @@ class Predictor:
         """
         if is_shared:
             return self
-        if self._for_video is None:
-            self._for_video = copy.copy(self)
-            self._for_video.runtime = runtime_for_video(self.settings.inference.runtime, self.trained)
-            self._for_video._session, self._for_video._for_video = None, self._for_video
-        return self._for_video
+        if self._view is None:
+            self._view = VideoPredictor(self)
+        return self._view
+
+    def settle_runtime(self) -> None:
+        """Choose a runtime by the images seen so far, if that is open."""
 
     @cached_property
     def trained(self) -> TrainedNetwork:
@@ -91,7 +94,7 @@ class Predictor:
         """Predict on image files, paths relative to `data_dir` and inside it."""
         refuse_outside(image_paths, Path(data_dir))
         note_images(data_dir, image_paths)
-        parts = [self.predict_batch(*batch) for batch in self._batches(image_paths, Path(data_dir))]
+        parts = [self.predict_batch(*batch) for batch in self.batches(image_paths, Path(data_dir))]
         names = self.settings.data.keypoint_names or []
         keypoints_px = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, len(names), 2))
         confidence = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, len(names)))
@@ -103,7 +106,7 @@ class Predictor:
             splits=self._splits(image_paths),
         )
 
-    def _batches(self, image_paths: list[str], data_dir: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, image_paths: list[str], data_dir: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (images (B, 3, H, W) uint8, sizes (B, 2) height and width), reading ahead by one batch.
 
         With context the images are (B, 5, 3, H, W).
@@ -134,17 +137,51 @@ class Predictor:
 
         Returns keypoints (B, K, 2), in pixels of the images before they were resized, and confidence (B, K).
         """
-        if self._session is None:
-            self._session = runtime_of(self.runtime).build(self.trained)
-            note_fact(f"runtime of {self.model_dir.name}", self.runtime.value)
-        keypoints_model_px, confidence = self._session(images)
+        keypoints_model_px, confidence = self._compute(images)
         whole = np.column_stack([np.zeros_like(sizes), sizes[:, ::-1]])
         keypoints_px = crop_to_frame(keypoints_model_px.astype(float), whole, images.shape[-2:])
         return keypoints_px, confidence.astype(float)
 
+    def _compute(self, images: np.ndarray) -> Found:
+        """Return keypoints_model_px (B, K, 2) and confidence (B, K)."""
+        if self._session is None:
+            self._session = runtime_of(self.runtime).build(self.trained)
+            note_fact(f"{RUNTIME_FACT}{self.model_dir.name}", self.runtime.value)
+        return self._session(images)
+
     def _splits(self, image_paths: list[str]) -> list[str]:
         """Return what each image was used for in the training; one that it never saw is a test image."""
         return [self.splits.get(path, Split.TEST.value) for path in image_paths]
+
+
+class VideoPredictor(Predictor):
+    """A network for frames of videos, whose runtime may be open until it has seen some.
+
+    Parameters
+    ----------
+    whole : the network as it was loaded.
+    """
+
+    def __init__(self, whole: Predictor) -> None:
+        vars(self).update(vars(whole))
+        self._session, self._view = None, self
+        self._first = np.empty(0)  # images, while the runtime is open
+        self._take(runtime_for_video(self.settings.inference.runtime, self.trained))
+
+    def settle_runtime(self) -> None:
+        """Choose a runtime by the images seen so far, if that is open."""
+        if self.is_open and len(self._first):
+            self._take(calibrate(self.trained, self._first))
+
+    def _take(self, name: RuntimeName | None) -> None:
+        """Be computed by a runtime; None = by torch in float32, until more is known."""
+        self.runtime, self.is_open = name or RuntimeName.torch, name is None
+        self._session, self._first = None, np.empty(0)
+
+    def _compute(self, images: np.ndarray) -> Found:
+        if self.is_open and len(images) > len(self._first):
+            self._first = images
+        return super()._compute(images)
 
 
 def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:

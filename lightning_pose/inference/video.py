@@ -18,6 +18,7 @@ from lightning_pose.inference.film_boxes import GivenBoxes
 from lightning_pose.inference.film_run import (
     Film,
     predict_film,
+    settle_runtimes,
     store_beside,
 )
 from lightning_pose.inference.predict import Predictor
@@ -189,6 +190,7 @@ def predicted(film: Film, stretch: Stretch, predictions_csv: Path) -> Iterator[t
     uneven = uneven_frames(stretch.facts)
     if uneven is not None:
         logger.warning("%s: row i of the predictions is frame i all the same", uneven)
+    settle_runtimes(film)
     store = store_beside(film, predictions_csv)
     found = predict_film(film, store)
     if stretch.whole is not None:

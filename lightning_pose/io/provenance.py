@@ -27,7 +27,7 @@ from lightning_pose.io.changed import PROVENANCE_FILE
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir
 from lightning_pose.io.files import read_json, sha256, write_json
 from lightning_pose.io.video import SUFFIXES
-from lightning_pose.machine import job_cores
+from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.traces import Trace, traced
 
 # images are too many
@@ -161,7 +161,8 @@ def _is_result(path: Path) -> bool:
     if path.suffix not in RESULT_SUFFIXES or path.name == PROVENANCE_FILE or not path.is_file():
         return False
     is_hidden = any(name.startswith(".") for name in (path.name, path.parent.name))
-    return not is_hidden and path.parent.name not in WITHOUT_RESULTS
+    is_cached = path.is_relative_to(cache_dir())
+    return not is_hidden and not is_cached and path.parent.name not in WITHOUT_RESULTS
 
 
 def _reachable(wanted: set[str], runs: Mapping[str, Run]) -> list[str]:

@@ -203,6 +203,8 @@ def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
     stream = container.streams.video[0]
     _refuse_large(path, stream.codec_context)
     context, shown = stream.codec_context, packets[packets["is_shown"]]
+    if _begins_in_the_middle(packets):
+        shown = shown[shown["tick"] >= _first_tick(path)]
     ticks = np.sort(shown["tick"])
     is_reordered = bool((np.diff(shown["tick"]) < 0).any())
     has_wrong_order = context.has_b_frames and not is_reordered and container.format.name == "avi"
@@ -230,6 +232,27 @@ def _refuse_large(path: Path, context: Any) -> None:
     if context.height * context.width > LARGEST_IMAGE_PX:
         found = f"{context.width} x {context.height}"
         raise UserError(Problem(str(path), f"frames of at most {LARGEST_IMAGE_PX} pixels", found))
+
+
+def _begins_in_the_middle(packets: np.ndarray) -> bool:
+    """Say whether the first frames may need some that are not in the file, as in one cut out of another."""
+    keys = packets["tick"][packets["is_key"]]
+    return len(keys) > 0 and bool((packets["tick"][packets["is_shown"]] < keys[0]).any())
+
+
+def _first_tick(path: Path) -> int:
+    """Decode a file up to its first frame; return when that is shown."""
+    import av
+
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.video[0]):
+            try:
+                ticks = [frame.pts for frame in packet.decode() if frame.pts is not None]
+            except av.FFmpegError:  # of a frame that needs others
+                continue
+            if ticks:
+                return int(ticks[0])
+    return 0
 
 
 def _missing_by_time(stream: Any, shown: np.ndarray) -> int:

@@ -56,17 +56,34 @@ class PyAvVideo(Video):
 
     def _decode(self) -> Iterator[Any]:
         """Yield frames in the order shown, up to the first that cannot be decoded."""
+        has_begun = False
+        for packet in self._packets():
+            frames = self._frames_of(packet)
+            if frames is None and has_begun:
+                yield from self._frames_of(None) or ()
+                return
+            has_begun = has_begun or bool(frames)  # before, frames may need some that are not in the file
+            yield from frames or ()
+
+    def _packets(self) -> Iterator[Any]:
+        """Yield packets, the last one to get what is held back."""
         import av
 
         try:
-            yield from self._container.decode(self._stream)
+            yield from self._container.demux(self._stream)
         except av.FFmpegError as error:
             self._error = first_line(error)
-            try:
-                held_back = self._stream.codec_context.decode(None)
-            except av.FFmpegError:
-                return
-            yield from held_back
+            yield None
+
+    def _frames_of(self, packet: Any | None) -> list[Any] | None:
+        """Return the frames that a packet finishes, or that are held back (None); None if that fails."""
+        import av
+
+        try:
+            return self._stream.codec_context.decode(None) if packet is None else packet.decode()
+        except av.FFmpegError as error:
+            self._error = self._error or first_line(error)
+            return None
 
     def frame_hw(self) -> tuple[int, int]:
         """Return height and width of the frames as they are read, turned as the file says."""

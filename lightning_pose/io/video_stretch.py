@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from lightning_pose.io.video import Video, VideoFacts
+from lightning_pose.io.video import Video
+from lightning_pose.io.video_facts import VideoFacts
 from lightning_pose.types import Problem, UserError
 
 

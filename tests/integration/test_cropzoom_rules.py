@@ -1,5 +1,6 @@
 """Videos that the config names are predicted by the cropzoom model of each seed."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from lightning_pose.config import to_yaml
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.predictions import read_predictions
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from tests.integration.conftest import lay_out, snakemake
 from tests.unit.io.films import write_film
 from tests.unit.training.squares import make_squares, tiny_settings
@@ -69,7 +70,8 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert (done.stdout + done.stderr).count("rule predict_cropzoom_shard:") == 3
     assert (squares / TARGET).read_bytes() == whole
-    assert {path.name for path in (squares / TARGET).parent.iterdir()} == {"predictions.csv", "bbox.csv"}
+    there = {path.name for path in (squares / TARGET).parent.iterdir()}
+    assert there == {"predictions.csv", "bbox.csv", "provenance.json"}
     config.write_text(text)
     config.write_text(config.read_text().replace("window: 9", "window: 5"))
     again = would_run(squares, TARGET)
@@ -77,6 +79,35 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert "rule train" not in again and "rule create_bbox:" not in again
     config.write_text(config.read_text().replace("min_size: 8", "min_size: 20"))
     assert "rule create_bbox:" in would_run(squares, TARGET)
+
+
+@pytest.mark.slow
+def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
+    config = squares / "config" / "squares.yaml"
+    text = config.read_text()
+    assert "seeds:\n  - 0\n  - 1\n" in text
+    config.write_text(text.replace("seeds:\n  - 0\n  - 1\n", "seeds:\n  - 0\n"))
+    done = snakemake(squares, "crop_qa", "video_metrics")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    folders = ["crop_0_2.5/labels.csv", "crop_0_2.5/labels_new.csv", "cropzoom_0_2.5/video_preds/film.mp4"]
+    for folder in folders:
+        own = squares / "results" / "squares" / folder
+        rows = list(csv.DictReader((own / "crop_qa.csv").open()))
+        frames = [row["name"] for row in rows if row["kind"] == "frame"]
+        assert frames == [str(name) for name in read_bboxes(own / "bbox.csv").index]
+        drawn = ("crop_qa.pdf", "crop_qa.png", "crop_qa_worst.png")
+        assert all((own / name).stat().st_size for name in drawn)
+    film = squares / "results" / "squares" / folders[2]
+    assert (film / "predictions_temporal_norm.csv").is_file()
+    again = snakemake(squares, "crop_qa_squares", "video_metrics", "--dry-run")
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert snakemake(squares, "crop_qa", "--report", "report.html").returncode == 0
+    report = (squares / "report.html").read_text()
+    assert "crop QA" in report and "The least trustworthy frames" in report
+    image = squares / "data" / "squares" / "images_1" / "img00.png"
+    image.write_bytes(image.read_bytes() + b"\x00")
+    output = would_run(squares, "crop_qa")
+    assert "rule check_labelled_crops:" in output and "rule check_video_crops:" not in output
 
 
 def assert_labelled_by_what_is_drawn(folder: Path, config: Path) -> None:

@@ -3,34 +3,82 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from tests.integration.conftest import TARGET, planned, snakemake
+from lightning_pose.io.labels import write_labels
+from lightning_pose.io.predictions import write_pixel_errors, write_predictions
+from lightning_pose.types import Labels, Predictions
+from tests.integration.conftest import TARGET, lay_out, planned, snakemake
 
 pytestmark = pytest.mark.slow
 
+TABLE = "results/tiny/sweep_table.csv"
+CONFIG = """
+data: {data_dir: data}
+workflow:
+  ind_csv: labels.csv
+  ood_csv: labels_new.csv
+  seeds: [0, 1]
+"""
+MEMBERS = {
+    "single_{seed}/image_preds/{csv}/predictions{end}.csv",
+    "pose_{seed}_1.8/image_preds/cropped_{csv}/remapped_predictions{end}.csv",
+}
 
-def test_sizes_are_trained_besides_everything_else(project: Path) -> None:
-    config = project / "config" / "tiny.yaml"
-    config.write_text(config.read_text().replace("  seeds:", "  train_frames: [4, 0.5]\n  seeds:", 1))
-    jobs = planned(project)
-    assert jobs["train_detector"] == jobs["train_pose"] == 2 * 2
-    assert jobs["plot_ood"] == 1
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The workflow with eight labelled images."""
+    for csv_name in ("labels.csv", "labels_new.csv"):
+        names = [f"images/{csv_name[:-4]}_{number}.png" for number in range(4)]
+        write_labels(Labels(names, ["beak", "tail"], np.full((4, 2, 2), 20.0)), tmp_path / "data" / csv_name)
+        (tmp_path / "data" / "images").mkdir(exist_ok=True)
+        for name in names:
+            Image.new("RGB", (64, 48)).save(tmp_path / "data" / name)
+    lay_out(tmp_path, "tiny", CONFIG)
+    return tmp_path
 
 
-def test_plots_and_table_go_on_without_a_failed_model_and_name_it(project: Path) -> None:
-    results = project / "results" / "tiny"
-    for path in (results / "pose_1_1.8").rglob("*"):
-        if path.is_file():
-            path.unlink()
-    assert planned(project)["train_pose"] == 1
-    table = "results/tiny/sweep_table.csv"
-    done = snakemake(project, TARGET, table, "--config", "allow_missing=true")
+def predict(folder: Path) -> None:
+    """Write the predictions and errors of all models."""
+    rng = np.random.default_rng(0)
+    for csv_name in ("labels.csv", "labels_new.csv"):
+        names = [f"images/{csv_name[:-4]}_{number}.png" for number in range(4)]
+        for seed in (0, 1):
+            for member in MEMBERS:
+                keypoints_px = 20 + rng.normal(0, 2, (4, 2, 2))
+                own = Predictions(names, ["beak", "tail"], keypoints_px, np.ones((4, 2)), ["test"] * 4)
+                places = {"seed": seed, "csv": csv_name}
+                results = folder / "results" / "tiny"
+                write_predictions(own, results / member.format(**places, end=""))
+                errors = np.linalg.norm(keypoints_px - 20, axis=-1)
+                target = results / member.format(**places, end="_pixel_error")
+                write_pixel_errors(target, names, ["beak", "tail"], errors)
+
+
+def test_sizes_are_trained_besides_everything_else(folder: Path) -> None:
+    before = planned(folder)
+    (folder / "config" / "tiny.yaml").write_text(f"{CONFIG}  train_frames: [4, 0.5]\n")
+    after = planned(folder)
+    for rule in ("train_detector", "train_pose", "predict_detector", "remap"):
+        assert after[rule] == 3 * before[rule]
+    assert after["crop_images"] == before["crop_images"]
+
+
+def test_plots_and_table_go_on_without_a_failed_model_and_name_it(folder: Path) -> None:
+    predict(folder)
+    results = folder / "results" / "tiny"
+    lost = results / "pose_1_1.8" / "image_preds" / "cropped_labels_new.csv" / "remapped_predictions.csv"
+    lost.unlink()
+    assert planned(folder)["train_pose"] == 2  # without saying that some may be missing
+    done = snakemake(folder, TARGET, TABLE, "--config", "allow_missing=true")
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = list(csv.DictReader((project / table).open()))
+    assert "train_" not in done.stderr
+    rows = list(csv.DictReader((folder / TABLE).open()))
     assert {(row["kind"], row["seeds"], row["missing_seeds"]) for row in rows} == {
         ("single", "0 1", ""),
         ("pose_1.8", "0", "1"),
     }
     assert "1 of 4 members missing: pose_1.8 seed 1" in (results / "logs" / "plot_ood.log").read_text()
-    assert planned(project)["train_pose"] == 1

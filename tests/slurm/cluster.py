@@ -8,13 +8,15 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
+SNAKEMAKE = Path(__file__).with_name("run_snakemake.py")
+PROGRAMS = ("srun", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 GPU_NODES, NODES = ("node1", "node2"), ("node1", "node2", "node3")
 NODE_LOST_S = 5  # until the controller gives up a node that does not answer
 CONFIG = """\
@@ -96,13 +98,16 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {**os.environ, "PATH": _path(), "SLURM_CONF": str(folder / "slurm.conf")}
+        path = f"{folder}/bin:{_path()}"
+        self.environment = {**os.environ, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
         """Start everything; return when all nodes are idle."""
         self.folder.mkdir(parents=True)
         self._configure()
+        self._add_command("srun", f'SLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"')
+        self._add_command("snakemake", f'exec {sys.executable} {SNAKEMAKE} "$@"')
         self._start_munge()
         (self.folder / "state").mkdir()
         self._run("slurmctld", "slurmctld", "-D")
@@ -126,6 +131,13 @@ class Cluster:
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text("\n".join(gres) + "\n")
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+
+    def _add_command(self, name: str, text: str) -> None:
+        """Put a command before those of its name; in a job, SLURM_CONF is lost."""
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
 
     def _start_munge(self) -> None:
         key = self.folder / "munge.key"
@@ -196,6 +208,6 @@ class Cluster:
     def jobs(self, *states: str) -> list[dict[str, str]]:
         """Return the jobs in these states; none given = those that are not over."""
         chosen = f"--states={','.join(states) or 'PENDING,RUNNING,COMPLETING'}"
-        fields = {"id": "%i", "state": "%T", "rule": "%k", "node": "%N", "name": "%j", "minutes": "%l"}
+        fields = {"id": "%i", "state": "%T", "about": "%k", "node": "%N", "partition": "%P", "memory": "%m"}
         lines = self.say("squeue", "--noheader", chosen, f"--format={'|'.join(fields.values())}").splitlines()
         return [dict(zip(fields, line.strip().split("|"), strict=True)) for line in lines]

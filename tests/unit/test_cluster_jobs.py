@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -139,3 +140,14 @@ def test_a_pod_that_is_gone_has_failed_and_a_silent_cluster_is_asked_again(answe
     assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "failed"
     answers("kubectl", "Unable to connect to the server", code=1, stream=2)
     assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "running"
+
+
+def test_every_step_that_is_submitted_says_what_it_needs() -> None:
+    rules = {}
+    for path in (PROFILES.parent / "rules").glob("*.smk"):
+        for block in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
+            rules[block[: block.index(":")]] = block
+    submitted = {name: text for name, text in rules.items() if "shell:" in text and name != "create_cropzoom"}
+    assert "train_pose" in submitted
+    for name, text in submitted.items():
+        assert "mem_mb=" in text and "runtime=" in text, name

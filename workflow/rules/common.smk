@@ -1,6 +1,7 @@
 # What several rules need: configs, names, input functions, shares of the machine.
 import hashlib
 import math
+import os
 import re
 import sys
 from dataclasses import asdict, replace
@@ -21,6 +22,8 @@ from lightning_pose.settings import BoxSettings, DataSource, takes_context
 from lightning_pose.sweep import all_variants, models_of
 from lightning_pose.types import UserError
 
+# where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
+os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
 DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
 REAL_CORES = usable_cores()
 try:
@@ -119,6 +122,11 @@ def variants_of(dataset):
     """The variants of a dataset by name, those of other training-set sizes too."""
     own = settings(dataset).workflow
     return all_variants(own.variants, own.train_frames)
+
+
+def runtime(wildcards):
+    """What computes the networks of predictions, as an option of the command."""
+    return settings(wildcards.dataset).inference.runtime.value
 
 
 def data_dir(wildcards):

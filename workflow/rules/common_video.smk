@@ -1,4 +1,5 @@
 # Videos: those that trainings learn from, those to predict on, and how boxes are placed.
+from types import SimpleNamespace
 
 
 def unlabelled_videos(wildcards, kind):
@@ -141,6 +142,11 @@ def video_targets(wildcards):
     return of_all_videos("predictions.csv")
 
 
+def video_metrics_targets(wildcards):
+    """The metrics of all those predictions."""
+    return of_all_videos("predictions_metrics.csv")
+
+
 def labeled_video_targets(wildcards):
     """All those videos with their predictions drawn in."""
     return of_all_videos("labeled.mp4")
@@ -188,3 +194,60 @@ def video_box_options(wildcards):
     """How boxes of videos are placed."""
     names = ("window", "max_speed", "min_cutoff", "beta")
     return [*labelled_box_options(wildcards), *changed_box_options(wildcards, *names)]
+
+
+def labelled_frames(wildcards, input):
+    """Where the keypoints and images of a labelled set are, as options of `litpose crop_qa`."""
+    return ["--labels", str(input.labels), "--data_dir", data_dir(wildcards)]
+
+
+def video_frames(wildcards, input):
+    return ["--video", str(input.video)]
+
+
+def checked_boxes(wildcards):
+    """What boxes were asked to be, as options of `litpose crop_qa`."""
+    own = settings(wildcards.dataset).workflow.boxes
+    ratio = ["--crop_ratio", wildcards.ratio] if own.fixed_size is None else []
+    return [*ratio, "--min_confidence", str(own.min_confidence)]
+
+
+def crop_qa_targets(wildcards):
+    """The crop QA of all labelled sets and videos of the datasets whose plots are made without asking."""
+    return [
+        table
+        for dataset in DATASETS
+        if settings(dataset).workflow.default_target
+        for table in crop_qa_tables(dataset)
+    ]
+
+
+def crop_qa_tables(dataset):
+    """One table for each labelled set or video of each detector and crop ratio."""
+    own = settings(dataset).workflow
+    names = [*both_csvs(dataset), *unlabelled_names(dataset)]
+    videos = [Path(video).name for video in own.videos]
+    return [
+        f"results/{dataset}/{folder}/crop_qa.csv"
+        for seed in own.seeds
+        for ratio in own.crop_ratios
+        for folder in (
+            *(f"crop_{seed}_{ratio}/{name}" for name in names),
+            *(f"cropzoom_{seed}_{ratio}/video_preds/{name}" for name in videos),
+        )
+    ]
+
+
+def unlabelled_names(dataset):
+    """The names of the videos that pose models learn from besides their labels, once the data is there."""
+    variants = settings(dataset).workflow.variants
+    poses = [
+        f"-{name}"
+        for name, variant in variants.items()
+        if variant.get("model", "pose") == "pose"
+    ]
+    trainings = [
+        SimpleNamespace(dataset=dataset, variant=name) for name in ["", *poses]
+    ]
+    found = [path.name for training in trainings for path in pose_videos(training)]
+    return list(dict.fromkeys(found))

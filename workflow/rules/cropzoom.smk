@@ -4,12 +4,19 @@
 localrules:
     create_cropzoom,
     videos,
+    video_metrics,
 
 
 rule videos:
     """Predict on the videos that the configs name, with the cropzoom models of all seeds and crop ratios."""
     input:
         video_targets,
+
+
+rule video_metrics:
+    """Measure the predictions on the videos that the configs name."""
+    input:
+        video_metrics_targets,
 
 
 rule create_cropzoom:
@@ -70,9 +77,39 @@ rule predict_cropzoom_video:
         runtime=cropzoom_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
+        runtime=runtime,
         code=CROPZOOM_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --output {output.predictions:q}"
         " --output_bbox {output.bbox:q}"
+        " > {log:q} 2>&1"
+
+
+rule measure_video:
+    """Measure motion and confidence of a video's predictions, and PCA errors where the settings name columns."""
+    input:
+        cropzoom="results/{dataset}/cropzoom_{seed}_{ratio}/cropzoom.json",
+        pose_splits="results/{dataset}/pose_{seed}_{ratio}/splits.json",
+        predictions="results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{video}/predictions.csv",
+    output:
+        temporal_norm="results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{video}/predictions_temporal_norm.csv",
+        summary="results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{video}/predictions_metrics.csv",
+    log:
+        "results/{dataset}/logs/measure_video.{seed}_{ratio}.{video}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/measure_video.{seed}_{ratio}.{video}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
+    params:
+        model=subpath(input.cropzoom, parent=True),
+        code=fingerprint("lightning_pose.cli.video_metrics", *SETTINGS_CODE),
+    shell:
+        "litpose video_metrics {input.predictions:q}"
+        " --model_dir {params.model:q}"
         " > {log:q} 2>&1"

@@ -46,6 +46,9 @@ rule sweep_table:
     conda:
         "../../envs/environment.yaml"
     threads: share_of(1)
+    resources:
+        mem_mb=table_mb,
+        runtime=table_minutes,
     params:
         members=member_options,
         code=fingerprint("lightning_pose.cli.sweep_table"),

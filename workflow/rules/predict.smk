@@ -23,9 +23,11 @@ rule predict_detector:
     params:
         model=subpath(input.weights, parent=True),
         data_dir=data_dir,
+        runtime=runtime,
         code=PREDICT_CODE,
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
+        " --runtime {params.runtime:q}"
         " --data_dir {params.data_dir:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"
@@ -53,9 +55,11 @@ rule predict_pose:
     params:
         model=subpath(input.weights, parent=True),
         data_dir="results/{dataset}/crop_{seed}_{ratio}/cropped_images",
+        runtime=runtime,
         code=PREDICT_CODE,
     shell:
         "litpose predict {params.model:q} {input.labels:q}"
+        " --runtime {params.runtime:q}"
         " --data_dir {params.data_dir:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"

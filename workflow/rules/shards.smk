@@ -32,9 +32,11 @@ rule predict_cropzoom_shard:
         runtime=cropzoom_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
+        runtime=runtime,
         code=CROPZOOM_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --frames {wildcards.start}:{wildcards.stop}"
         " --output {output.predictions:q}"
         " --output_bbox {output.bbox:q}"

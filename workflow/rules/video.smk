@@ -21,9 +21,11 @@ rule predict_video:
         runtime=video_minutes,
     params:
         model=subpath(input.weights, parent=True),
+        runtime=runtime,
         code=VIDEO_CODE,
     shell:
         "litpose predict {params.model:q} {input.video:q}"
+        " --runtime {params.runtime:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"
 

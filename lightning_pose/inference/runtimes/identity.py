@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib import metadata
 
 
@@ -12,6 +13,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+@cache
 def package_version(package: str) -> str:
     """Return the version of an installed package; empty = it is not installed."""
     try:

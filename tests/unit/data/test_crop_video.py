@@ -13,7 +13,8 @@ from lightning_pose.inference.remap import read_video_crops
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import manifest_of_video
 from lightning_pose.io.predictions import read_predictions, write_predictions
-from lightning_pose.io.video import open_video, probe_video
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import Boxes, Predictions, UserError
 from tests.unit.io.films import place, write_film

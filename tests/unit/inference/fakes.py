@@ -23,7 +23,7 @@ from lightning_pose.settings import (
 class Fake:
     """Takes the place of a network: "predicts" the brightness of what it sees, where it is told to."""
 
-    device, runtime = torch.device("cpu"), RuntimeName.torch
+    device, runtime, is_open = torch.device("cpu"), RuntimeName.torch, False
 
     def __init__(self, size, context, spread=0.0):
         kind = ModelType.heatmap_mhcrnn if context else ModelType.heatmap
@@ -38,6 +38,9 @@ class Fake:
 
     def for_video(self, is_shared=False):
         return self
+
+    def settle_runtime(self):
+        """Has one."""
 
     def predict_batch(self, images, sizes):
         assert images.shape[1:] == ((5, 3, 64, 64) if self.context else (3, 64, 64))

@@ -7,6 +7,7 @@ import pytest
 
 from lightning_pose.cli.main import main
 from lightning_pose.io.predictions import read_predictions, write_predictions
+from lightning_pose.io.provenance import add_run
 from lightning_pose.types import Predictions
 from tests.unit.io.films import write_film
 
@@ -37,6 +38,22 @@ def test_other_keypoints(tmp_path, capsys) -> None:
     paths = [write(tmp_path / "a.csv", 0, 4), write(tmp_path / "b.csv", 4, 9, ("a", "c"))]
     assert main(["merge", *paths, "--output", str(tmp_path / "all.csv")]) == 2
     assert "b.csv, header: expected keypoints a, b" in capsys.readouterr().err
+
+
+def test_other_runtimes(tmp_path, capsys) -> None:
+    paths, output = [], tmp_path / "all.csv"
+    for name, frames, runtime in (("a", (0, 4), "torch"), ("b", (4, 9), "openvino"), ("c", (9, 11), None)):
+        paths.append(write(tmp_path / name / "part.csv", *frames))
+        facts = {} if runtime is None else {"runtime of pose_0": runtime}
+        run = {"command": ["litpose"], "inputs": {}, "images": {}, **facts}
+        add_run(tmp_path / name, run, ["part.csv"])
+    assert main(["merge", *paths, "--output", str(output)]) == 2
+    expected = (
+        f"b/part.csv: expected networks computed as in {paths[0]} (pose_0: torch), found pose_0: openvino"
+    )
+    assert expected in capsys.readouterr().err and not output.exists()
+    (tmp_path / "b" / "provenance.json").unlink()  # what is not known is not held against it
+    assert main(["merge", *paths, "--output", str(output)]) == 0
 
 
 def test_labelled_frames_are_no_stretch(tmp_path, capsys) -> None:

@@ -64,6 +64,9 @@ class Windows:
             ModelSettings(model_type=ModelType.heatmap_mhcrnn),
         )
 
+    def for_video(self, is_shared=False):
+        return self
+
     def predict_batch(self, images, sizes):
         assert images.shape[1:] == (5, 3, 64, 64)
         brightness = images.mean((2, 3, 4))

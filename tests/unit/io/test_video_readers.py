@@ -114,6 +114,29 @@ def test_frames_that_an_edit_list_hides_do_not_count(tmp_path, first) -> None:
     assert codes(open_video(path, VideoLibrary.opencv).read(0, video.frame_count)) == shown
 
 
+@pytest.mark.parametrize("name", ["h264.mkv", "h264-open-gop.mp4", "hevc.mp4", "mpeg2.mpg"])
+@pytest.mark.parametrize("offset", [0, -5, 3], ids=["at a key", "before it", "behind it"])
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_a_film_cut_out_of_another_begins_with_the_first_frame_that_can_be_shown(
+    films, tmp_path, name, offset, ending
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    with av.open(str(films(name))) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        keys = [place for place, packet in enumerate(packets) if packet.is_keyframe]
+        for packet in packets[keys[1] + offset :]:
+            packet.stream = stream
+            container.mux(packet)
+    with av.open(str(path)) as container:
+        shown = [read_code(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    assert 15 <= shown[0] <= 40 and shown[-1] == COUNT - 1
+    for library in (VideoLibrary.pyav, VideoLibrary.opencv):
+        video = open_video(path, library)
+        assert codes(video.read(0, video.frame_count)) == shown
+        assert codes(video.read(45, 2)) == shown[45:47]
+
+
 def test_a_codec_that_nothing_decodes_is_named(tmp_path) -> None:
     path = write_codes(tmp_path / "a.mp4", 5)
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_pose.io.video import open_video, probe_video
+from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.io.video_writer import TICKS, TO_PREDICT_ON, TO_WATCH, write_video
 from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import UserError

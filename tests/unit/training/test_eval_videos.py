@@ -9,7 +9,7 @@ from lightning_pose.cli.main import main
 from lightning_pose.config import to_yaml
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions
-from lightning_pose.io.video import probe_video
+from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Boxes
 from tests.unit.io.films import write_film
 from tests.unit.training.squares import make_squares, tiny_settings

@@ -50,7 +50,7 @@ def same(first, second):
 def test_the_model_folder_is_complete(train, data, precision) -> None:
     folder = train(precision=precision)
     assert {path.name for path in folder.iterdir()} == {
-        "config.yaml", "splits.json", "model.safetensors", "tb_logs", "train_status.json"
+        "config.yaml", "splits.json", "model.safetensors", "tb_logs", "train_status.json", "origin.json"
     }  # fmt: skip
     settings = load_config(folder / "config.yaml")
     assert (settings.data.keypoint_names, settings.data.num_keypoints) == (NAMES, 2)

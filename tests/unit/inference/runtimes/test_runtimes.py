@@ -11,7 +11,7 @@ import torch
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.runtimes import openvino_runtime
 from lightning_pose.inference.runtimes.base import TrainedNetwork
-from lightning_pose.inference.runtimes.choose import all_runtimes, check_runtime, runtime_of
+from lightning_pose.inference.runtimes.registry import all_names, check_runtime, missing, runtime_of
 from lightning_pose.io.labels import read_labels
 from lightning_pose.machine import cache_dir
 from lightning_pose.models import hardware
@@ -157,7 +157,7 @@ def test_bfloat16_by_openvino_needs_units_for_it(monkeypatch) -> None:
 
 
 def test_openvino_leaves_gpus_to_torch() -> None:
-    there = [own.name for own in all_runtimes() if own.missing(torch.device("cuda")) is None]
+    there = [name for name in all_names() if missing(name, torch.device("cuda")) is None]
     assert there == [RuntimeName.torch, RuntimeName.torch_mixed, RuntimeName.torch_bf16]
 
 

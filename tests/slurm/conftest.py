@@ -1,0 +1,141 @@
+"""A project on a cluster of three nodes; trainings in it are long enough to be interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.conftest import ROOT, lay_out
+from tests.slurm.cluster import Cluster, wait_until, why_not
+
+COMMAND = ("snakemake", "--profile", "workflow/profiles/slurm")
+SITE = {"gpu_partition": "gpu", "max_threads": 2, "max_mem_mb": 6000, "status_seconds": 2, "retries": 2}
+TINY = ROOT / "tests" / "fixtures" / "tiny.yaml"
+TRAINING_S = 30  # of a training that is interrupted, on this machine
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave this folder out unless it is asked for."""
+    return None if "slurm" in config.option.markexpr else True
+
+
+class Lab:
+    """A project, and the cluster it runs on."""
+
+    def __init__(self, folder: Path, cluster: Cluster) -> None:
+        self.folder, self.cluster = folder, cluster
+        self.steps = 5000  # of a training that is interrupted
+        bin_dir = Path(sys.executable).parent
+        path = f"{cluster.folder}/bin:{bin_dir}:{cluster.environment['PATH']}"
+        self.environment = {**cluster.environment, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command in the project."""
+        return subprocess.Popen(
+            arguments, cwd=self.folder, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def snakemake(self, *targets: str, code: int = 0) -> str:
+        """Run the DAG; return what Snakemake says."""
+        return self.finish(self.start(*COMMAND, *targets), code)
+
+    def finish(self, process: subprocess.Popen[str], code: int = 0) -> str:
+        """Wait for a command, and return what it says."""
+        output = process.communicate(timeout=900)[0]
+        assert process.returncode == code, output[-6000:] + self.step_logs()
+        return output
+
+    def step_logs(self) -> str:
+        """Return the ends of the logs of failed jobs."""
+        logs = sorted((self.folder / ".snakemake" / "slurm_logs").rglob("*.log"))
+        return "\n".join(f"== {path}\n{path.read_text()[-1500:]}" for path in logs)
+
+    def add_dataset(self, name: str, **training: object) -> None:
+        """Add a data set of the images that there are, whose detectors take a while to train."""
+        config = yaml.safe_load(TINY.read_text())
+        del config["workflow"]["data"]
+        config["training"] |= {
+            "max_steps": self.steps,
+            "check_val_every_n_epoch": 50,
+            "checkpoint_every_s": 1e6,
+        }
+        config["training"] |= training
+        (self.folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump(config))
+
+    def step_of(self, model: str) -> int:
+        """Return how far a training is."""
+        try:
+            return int(json.loads((self.folder / model / "train_status.json").read_text())["step"])
+        except (OSError, ValueError):
+            return 0
+
+    def wait_for_step(self, model: str, step: int) -> None:
+        """Wait until a training has come so far."""
+        wait_until(lambda: self.step_of(model) >= step, 300, f"step {step} of {model}{self.step_logs()}")
+
+    def training_job(self) -> dict[str, str]:
+        """Return the one training that runs."""
+        [job] = [job for job in self.cluster.jobs("RUNNING") if "train_detector" in job["about"]]
+        return job
+
+    def weights(self, model: str) -> bytes:
+        """Return a trained model's weights."""
+        return (self.folder / model / "model.safetensors").read_bytes()
+
+    def log_of(self, dataset: str) -> str:
+        """Return the log of a detector's training, as its last job wrote it."""
+        return (self.folder / f"results/{dataset}/logs/train_detector.single_0.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Start a SLURM for all tests, and stop it."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    own = Cluster(tmp_path_factory.mktemp("slurm") / "run")
+    try:
+        own.start()
+        yield own
+    finally:
+        own.stop()
+
+
+@pytest.fixture(scope="session")
+def lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Lay out a project whose data is there."""
+    folder = tmp_path_factory.mktemp("lab")
+    lay_out(folder, "tiny", TINY.read_text())
+    path = folder / "workflow" / "profiles" / "slurm" / "site.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | SITE))
+    own = Lab(folder, cluster)
+    command = ("litpose", "create_demo_data", "data/tiny", "--ind_frames", "12", "--ood_frames", "6")
+    own.finish(own.start(*command, "--video_frames", "0"))
+    return own
+
+
+@pytest.fixture(scope="session")
+def undisturbed(lab: Lab) -> bytes:
+    """Train without a cluster; the weights that interrupted trainings are to end with."""
+    command = ("litpose", "train", "config/undisturbed.yaml", "--kind", "detector", "--skip_predict")
+    command += ("--output_dir", "undisturbed", "--overrides", "training.rng_seed_model_pt=0")
+    lab.environment["OMP_NUM_THREADS"] = "2"
+    lab.add_dataset("undisturbed")
+    trial = lab.start(*command)
+    lab.wait_for_step("undisturbed", 10)
+    trial.terminate()
+    lab.finish(trial, 128 + signal.SIGTERM)
+    status = json.loads((lab.folder / "undisturbed" / "train_status.json").read_text())
+    lab.steps = min(max(round(TRAINING_S * status["step"] / status["seconds"]), 30), 3000)
+    lab.add_dataset("undisturbed")
+    lab.finish(lab.start(*command))
+    del lab.environment["OMP_NUM_THREADS"]
+    return lab.weights("undisturbed")

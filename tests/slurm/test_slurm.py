@@ -1,0 +1,130 @@
+"""The DAG on a real SLURM: from data to plots, and what happens to jobs that are ended early."""
+
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.integration.conftest import ROOT, TARGET
+from tests.slurm.cluster import GPU_NODES, wait_until
+from tests.slurm.conftest import COMMAND
+
+pytestmark = pytest.mark.slurm
+
+
+def test_the_whole_dag_is_submitted(lab) -> None:
+    output = lab.snakemake(TARGET)
+    assert (lab.folder / TARGET).stat().st_size > 0
+    assert not re.search("Error|Trying to restart", output)
+    jobs = [job for job in lab.cluster.jobs("COMPLETED")]
+    on_gpu = [job["about"] for job in jobs if job["partition"] == "gpu"]
+    assert sum("train_" in about for about in on_gpu) == 4
+    assert not any(
+        "train_" in job["about"] or "predict" in job["about"] for job in jobs if job["partition"] != "gpu"
+    )
+    assert "Nothing to be done" in lab.snakemake(TARGET)
+
+
+def megabytes(job) -> int:
+    """Return the memory that a job was given; SLURM writes whole gigabytes with a G."""
+    number, unit = job["memory"][:-1], job["memory"][-1]
+    return int(float(number) * {"M": 1, "G": 1024}[unit])
+
+
+def test_a_training_that_is_cancelled_and_then_timed_out_ends_with_the_same_weights(lab, undisturbed) -> None:
+    lab.add_dataset("ended")
+    model = "results/ended/single_0"
+    run = lab.start(*COMMAND, f"{model}/model.safetensors")
+    lab.wait_for_step(model, 5)
+    first = lab.training_job()
+    lab.cluster.say("scancel", first["id"])
+    wait_until(lambda: (lab.folder / model / "checkpoints" / "last.ckpt").is_file(), 20, "the state")
+    wait_until(lambda: first["id"] not in [job["id"] for job in lab.cluster.jobs()], 60, "the job's end")
+    wait_until(lambda: lab.cluster.jobs("RUNNING"), 120, "the job's second attempt")
+    second = lab.training_job()
+    assert second["id"] != first["id"]
+    assert megabytes(second) == 2 * megabytes(first)
+    lab.cluster.say("scontrol", "update", f"JobId={second['id']}", "EndTime=now")
+    output = lab.finish(run)
+    assert "SLURM status is: 'CANCELLED'" in output and "SLURM status is: 'TIMEOUT'" in output
+    assert re.search(rf"going on from step \d+ of {lab.steps}", lab.log_of("ended"))
+    assert lab.weights(model) == undisturbed
+
+
+def test_a_job_that_fails_is_reported_with_the_end_of_its_log(lab) -> None:
+    shutil.copytree(lab.folder / "data" / "tiny", lab.folder / "data" / "damaged")
+    image = sorted((lab.folder / "data" / "damaged").rglob("*.jpg"))[0]
+    lab.add_dataset("damaged")
+    config = lab.folder / "config" / "damaged.yaml"
+    config.write_text(config.read_text().replace("data/tiny", "data/damaged"))
+    image.write_bytes(b"no image")
+    failing = "results/damaged/single_0/model.safetensors"
+    well = "results/damaged/data/CollectedData_merged_new.csv/images.json"
+    output = lab.snakemake(failing, well, "--restart-times", "1", code=1)
+    assert output.count("SLURM status is: 'FAILED'") == 2
+    log = (lab.folder / "results/damaged/logs/train_detector.single_0.log").read_text()
+    assert image.name in log and log.strip().splitlines()[-1] in output
+    assert (lab.folder / well).is_file()
+
+
+def test_a_node_that_goes_down_costs_no_training(lab, undisturbed) -> None:
+    lab.add_dataset("lost", checkpoint_every_s=0)
+    model = "results/lost/single_0"
+    run = lab.start(*COMMAND, f"{model}/model.safetensors")
+    lab.wait_for_step(model, 5)
+    job = lab.training_job()
+    lab.cluster.lose_node(job["node"])
+    lab.finish(run)
+    [same] = [own for own in lab.cluster.jobs("COMPLETED") if own["id"] == job["id"]]
+    assert same["node"] != job["node"]
+    assert "going on from step" in lab.log_of("lost")
+    assert lab.weights(model) == undisturbed
+    lab.cluster.start_node(job["node"])
+    wait_until(lambda: lab.cluster.states() == ["idle"] * 3, 60, "the node's return")
+
+
+def test_two_gpus_are_shared_by_four_trainings(lab) -> None:
+    lab.add_dataset("four", max_steps=10)
+    models = [f"results/four/single_{seed}" for seed in range(4)]
+    run = lab.start(*COMMAND, *(f"{model}/model.safetensors" for model in models))
+    seen = []
+    while run.poll() is None:
+        seen.append([job["node"] for job in lab.cluster.jobs("RUNNING") if "train_detector" in job["about"]])
+        time.sleep(0.2)
+    lab.finish(run)
+    assert max(len(nodes) for nodes in seen) == 2
+    assert all(len(nodes) == len(set(nodes)) for nodes in seen)
+    assert {node for nodes in seen for node in nodes} == set(GPU_NODES)
+    assert len({lab.weights(model) for model in models}) == 4
+
+
+def documented_recovery(target: str) -> list[str]:
+    """Return the commands of docs/cluster.md, for this target."""
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    section = text[text.index("## After Snakemake was killed") :]
+    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    return [line.replace("results/mouse/ood_plots.pdf", target) for line in lines]
+
+
+def test_after_snakemake_was_killed_the_documented_commands_recover_everything(lab, undisturbed) -> None:
+    lab.add_dataset("killed")
+    model = "results/killed/single_0"
+    target = f"{model}/model.safetensors"
+    run = lab.start("python", str(ROOT / "tests/slurm/run_snakemake.py"), *COMMAND[1:], target)
+    lab.wait_for_step(model, 5)
+    job = lab.training_job()
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert lab.training_job() == job
+    cancel, *rest = documented_recovery(target)
+    assert len(rest) == 2
+    subprocess.run(cancel, shell=True, env=lab.environment, check=True, timeout=60)
+    wait_until(lambda: not lab.cluster.jobs(), 30, "the end of the jobs")
+    outputs = [lab.finish(lab.start("bash", "-c", command)) for command in rest]
+    assert "train_detector" in outputs[-1] and "index_images" not in outputs[-1]
+    assert "going on from step" in lab.log_of("killed")
+    assert lab.weights(model) == undisturbed
+    assert "Nothing to be done" in lab.snakemake(target)
