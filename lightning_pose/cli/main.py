@@ -35,6 +35,7 @@ COMMANDS = {
     "crop_qa": "say whether the crops can be trusted: table, plot, worst frames",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
+    "gallery": "write a static site of every labelled frame and what all models found in it",
     "diff": "compare two folders of results",
     "bundle": "pack a folder of results into one file",
     "sweep_table": "sum up a sweep over seeds, crop ratios, training-set sizes and variants",

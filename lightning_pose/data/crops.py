@@ -23,7 +23,7 @@ import numpy as np
 from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
-from lightning_pose.io.bboxes import read_bboxes
+from lightning_pose.io.bboxes import read_matching_boxes
 from lightning_pose.io.crop_manifest import (
     MANIFEST,
     crop_name,
@@ -32,7 +32,7 @@ from lightning_pose.io.crop_manifest import (
     write_manifest,
 )
 from lightning_pose.io.files import sha256, write_atomic
-from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems
+from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import job_cores
 from lightning_pose.types import Labels, Problem, UserError
@@ -40,7 +40,6 @@ from lightning_pose.types import Labels, Problem, UserError
 logger = logging.getLogger(__name__)
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-NAMED = 5  # problems of one kind named one by one
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def crop_labeled_images(
         raise UserError(Problem("jobs", "a number above 0", str(jobs)))
     labels = read_labels(labels_csv)
     _check_paths(labels, labels_csv, data_dir, images_dir)
-    xywh_px = _matching_boxes(labels, labels_csv, bbox_csv)
+    xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
     manifest_path = output_csv.parent / MANIFEST
     generation = next_generation(manifest_path)
     old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
@@ -152,23 +151,6 @@ def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: P
                 break
     if problems:
         raise UserError(problems)
-
-
-def _matching_boxes(labels: Labels, labels_csv: Path, bbox_csv: Path) -> np.ndarray:
-    boxes = read_bboxes(bbox_csv)
-    rows = {str(name): row for row, name in enumerate(boxes.index)}
-    wanted = set(labels.image_paths)
-    missing = [Problem(str(bbox_csv), f"a box for {path} of {labels_csv}", "none")
-               for path in labels.image_paths if path not in rows]  # fmt: skip
-    extra = [Problem(f"{bbox_csv}, row {row + 2}", f"an image of {labels_csv}", name)
-             for name, row in rows.items() if name not in wanted]  # fmt: skip
-    problems = [*missing[:NAMED], *extra[:NAMED]]
-    if len(missing) + len(extra) > len(problems):
-        found = f"{len(missing)} missing, {len(extra)} of other images"
-        problems.append(Problem(str(bbox_csv), f"a box for each of {len(wanted)} images", found))
-    if problems:
-        raise UserError(problems)
-    return boxes.xywh_px[[rows[path] for path in labels.image_paths]]
 
 
 def _box(xywh: np.ndarray) -> Box:
@@ -245,7 +227,7 @@ def _prepare_worker() -> None:
 def _crop_one(task: CropTask) -> CropResult:
     """Crop an image unless its crop is up to date."""
     try:
-        sources = {name: _read_bytes(task, name) for name in (task.image, *task.context)}
+        sources = {name: read_bytes(Path(task.data_dir) / name) for name in (task.image, *task.context)}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in sources.items()}
         stamp = {"box": list(task.box), "sources": digests}
         done = task.done
@@ -270,17 +252,9 @@ def _crop_one(task: CropTask) -> CropResult:
     return CropResult(entry, fresh=True, empty=empty)
 
 
-def _read_bytes(task: CropTask, name: str) -> bytes:
-    path = Path(task.data_dir) / name
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(Problem(str(path), "an image", error.strerror or "unreadable")) from None
-
-
 def _decode(task: CropTask, name: str, content: bytes) -> np.ndarray:
-    """Decode an image, (H, W, 3) in OpenCV's channel order; refuse a box that has no relation to it."""
-    image = decode_image(content, str(Path(task.data_dir) / name))
+    """Decode an image, (H, W, 3) in OpenCV's channel order, that the task's box may be cut from."""
+    image = decode_image(Path(task.data_dir) / name, content)
     largest = LARGEST_BOX * max(image.shape[:2])
     if max(task.box[2:]) > largest:
         found = "{:g} x {:g} px".format(*task.box[2:])

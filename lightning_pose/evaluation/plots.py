@@ -14,13 +14,12 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from lightning_pose.evaluation.colors import kind_colors
 from lightning_pose.evaluation.ood import paired
 from lightning_pose.evaluation.ood_input import ALL, Comparison
 from lightning_pose.evaluation.ood_table import curves, summary
 from lightning_pose.io.files import write_atomic
 
-# Okabe & Ito's colours, which colour-blind readers tell apart.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
 STYLE: Any = {
@@ -57,7 +56,7 @@ def draw_ood_plots(
     figures_dir : folder for each page as PNG, None = no PNGs.
     """
     kinds = list(dict.fromkeys(kind for comparison in comparisons for kind in comparison.kinds))
-    chosen = {kind: (colors or {}).get(kind, PALETTE[i % len(PALETTE)]) for i, kind in enumerate(kinds)}
+    chosen = kind_colors(kinds, colors)
     pages = {
         "error_vs_deviation": _curve_page,
         "error_per_keypoint": _keypoint_page,

@@ -96,27 +96,37 @@ def read_image(path: Path) -> np.ndarray:
     """
     import cv2
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        found = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or "unreadable"
-        raise UserError(Problem(str(path), "an image", found)) from None
-    return cv2.cvtColor(decode_image(content, str(path)), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(decode_image(path, read_bytes(path)), cv2.COLOR_BGR2RGB)
 
 
-def decode_image(content: bytes, where: str) -> np.ndarray:
-    """Decode an image file's content, in OpenCV's order of channels, BGR.
+def read_bytes(path: Path) -> bytes:
+    """Return the content of an image file.
 
     Raises
     ------
     UserError
-        If it is damaged, too large or no image; `where` names it.
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        found = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or "unreadable"
+        raise UserError(Problem(str(path), "an image", found)) from None
+
+
+def decode_image(path: Path, content: bytes) -> np.ndarray:
+    """Decode an image file's content, in OpenCV's order of channels, BGR; `path` is for messages.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, too large or no image.
     """
     import cv2
     import numpy as np
     from PIL import UnidentifiedImageError
 
-    damage = damage_of_image(content)
+    where, damage = str(path), damage_of_image(content)
     if damage is not None:
         raise UserError(Problem(where, "a whole image", damage))
     with suppress(UnidentifiedImageError, OSError):  # a kind that OpenCV alone knows, with a limit of its own

@@ -12,7 +12,7 @@ sys.path.insert(0, workflow.basedir)
 
 from lightning_pose.config import load_config
 from lightning_pose.data.context import existing_context
-from lightning_pose.fingerprint import fingerprint
+from lightning_pose.fingerprint import files_fingerprint, fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import SUFFIXES, find_videos

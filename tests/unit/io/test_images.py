@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -105,7 +106,7 @@ def test_any_flipped_bit_of_a_png_is_found(bit) -> None:
     damaged = bytearray(PNG)
     damaged[bit // 8] ^= 1 << bit % 8
     with pytest.raises(UserError, match=r"crop\.png: expected"):
-        decode_image(bytes(damaged), "crop.png")
+        decode_image(Path("crop.png"), bytes(damaged))
 
 
 @settings(deadline=None, max_examples=60)
@@ -113,7 +114,7 @@ def test_any_flipped_bit_of_a_png_is_found(bit) -> None:
 def test_a_truncated_picture_is_refused(suffix, share) -> None:
     whole = encoded(suffix)
     with pytest.raises(UserError, match="expected"):
-        decode_image(whole[: int(share * len(whole))], "image")
+        decode_image(Path("image"), whole[: int(share * len(whole))])
 
 
 @settings(deadline=None, max_examples=150)
@@ -122,7 +123,7 @@ def test_a_truncated_picture_is_refused(suffix, share) -> None:
        st.binary(max_size=100)))  # fmt: skip
 def test_nothing_but_a_user_error_comes_out(content) -> None:
     try:
-        assert decode_image(content, "image").dtype == np.uint8
+        assert decode_image(Path("image"), content).dtype == np.uint8
     except UserError as error:
         assert str(error).startswith("image: expected")
 

@@ -1,0 +1,45 @@
+# What the gallery needs: boxes of its members, checksums of its images.
+
+GALLERY = "lightning_pose.evaluation.gallery.site"
+GALLERY_CODE = [
+    fingerprint("lightning_pose.cli.gallery", *SETTINGS_CODE),
+    files_fingerprint(GALLERY, "page"),
+]
+
+
+def gallery_members(wildcards):
+    """(kind, seed, InD boxes, OOD boxes) of each member that cropped."""
+    members = []
+    for kind, seed, *_ in members_there(wildcards):
+        if kind.startswith("pose_"):
+            ratio = kind.removeprefix("pose_").partition("-")[0]
+            folder = f"results/{wildcards.dataset}/crop_{seed}_{ratio}"
+            boxes = [f"{folder}/{csv}/bbox.csv" for csv in both_csvs(wildcards.dataset)]
+            members.append((kind, seed, *boxes))
+    return members
+
+
+def gallery_boxes(wildcards):
+    return list(
+        dict.fromkeys(file for own in gallery_members(wildcards) for file in own[2:])
+    )
+
+
+def gallery_box_options(wildcards):
+    """The boxes, as options of the command."""
+    return [
+        str(part) for own in gallery_members(wildcards) for part in ("--bbox", *own)
+    ]
+
+
+def gallery_indexes(wildcards):
+    """The checksums of the labelled images."""
+    return [
+        f"results/{wildcards.dataset}/data/{csv}/images.json"
+        for csv in both_csvs(wildcards.dataset)
+    ]
+
+
+def gallery_minutes(wildcards, input, attempt):
+    frames = rows_of(input.ind_labels) + rows_of(input.ood_labels)
+    return minutes(frames / DRAWN_PER_S, attempt)
