@@ -22,10 +22,11 @@ workflow:
   ood_csv: labels_new.csv
   seeds: [0, 1]
 """
-MEMBERS = {
+# in the order in which the DAG makes them: what is older than its inputs would be made again
+MEMBERS = (
     "single_{seed}/image_preds/{csv}/predictions{end}.csv",
     "pose_{seed}_1.8/image_preds/cropped_{csv}/remapped_predictions{end}.csv",
-}
+)
 
 
 @pytest.fixture
