@@ -33,6 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("KIND", "SEED", "IND", "OOD"),
         help="a member's bounding-box CSVs of both sets (repeatable)",
     )
+    parser.add_argument(
+        "--video_member",
+        nargs=4,
+        action="append",
+        default=[],
+        metavar=("VIDEO", "KIND", "SEED", "PREDICTIONS"),
+        help="a video and one model's predictions on it: clips of where its members differ most (repeatable)",
+    )
+    parser.add_argument("--clips", type=int, default=6, metavar="N", help="of a video at most (default 6)")
+    parser.add_argument("--clip_seconds", type=float, default=3.0, metavar="S", help="of a clip (default 3)")
     parser.add_argument("--config", type=Path, help="a config file, for the skeleton")
     parser.add_argument("--colors", nargs="*", default=[], metavar="KIND=#HEX", help="colours of kinds")
     parser.add_argument("--title", default="Gallery", help="of the page")
@@ -51,20 +61,43 @@ def run(args: argparse.Namespace) -> None:
 
     from lightning_pose.cli.members import parse_members
     from lightning_pose.evaluation.colors import parse_colors
+    from lightning_pose.evaluation.gallery.clips import VideoMember
     from lightning_pose.evaluation.gallery.frames import BoxFiles, read_gallery
-    from lightning_pose.evaluation.gallery.site import write_gallery
-    from lightning_pose.types import Problem, UserError
+    from lightning_pose.evaluation.gallery.site import ClipChoice, write_gallery
 
-    if args.largest_side < LEAST_SIDE:
-        raise UserError(Problem("--largest_side", f"{LEAST_SIDE} pixels or more", str(args.largest_side)))
+    _check(args)
     colors, skeleton = parse_colors(args.colors), _skeleton(args.config)
     members, missing = parse_members(args)
     boxes = [BoxFiles(kind, seed, Path(ind), Path(ood)) for kind, seed, ind, ood in args.bbox]
     frames = read_gallery(args.ind_labels, args.ood_labels, members, boxes, missing)
-    done = write_gallery(frames, args.data_dir, args.output, args.title, args.largest_side, skeleton, colors)
+    videos = [VideoMember(Path(video), kind, seed, Path(csv)) for video, kind, seed, csv in args.video_member]
+    choice = ClipChoice(videos, args.clips, args.clip_seconds)
+    done = write_gallery(
+        frames, args.data_dir, args.output, args.title, args.largest_side, skeleton, colors, choice
+    )
     logging.getLogger(__name__).info(
         "%s: drew %d of %d frames, %.1f MB in all", args.output, done.drawn, done.total, done.bytes / 1e6
     )
+
+
+def _check(args: argparse.Namespace) -> None:
+    from lightning_pose.types import Problem, UserError
+
+    checks = (
+        (
+            "--largest_side",
+            f"{LEAST_SIDE} pixels or more",
+            args.largest_side,
+            args.largest_side >= LEAST_SIDE,
+        ),
+        ("--clips", "1 or more", args.clips, args.clips >= 1),
+        ("--clip_seconds", "a number above 0, up to 60", args.clip_seconds, 0 < args.clip_seconds <= 60),
+    )
+    problems = [
+        Problem(name, expected, str(value)) for name, expected, value, is_well in checks if not is_well
+    ]
+    if problems:
+        raise UserError(problems)
 
 
 def _skeleton(config: Path | None) -> list[list[str]]:

@@ -20,7 +20,7 @@ from lightning_pose.types import UserError
 # name -> one line of help, in the order in which a user meets them
 COMMANDS = {
     "create_demo_data": "draw the synthetic chickadee data set",
-    "convert": "convert another tool's labels",
+    "convert": "convert labels and predictions of other tools, and back",
     "check": "validate a config file and its data without training",
     "train": "train a detector, or a pose model on a detector's crops",
     "predict": "predict keypoints on labelled frames and videos",

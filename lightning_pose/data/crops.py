@@ -34,7 +34,7 @@ from lightning_pose.io.crop_manifest import (
 from lightning_pose.io.files import sha256, write_atomic
 from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
-from lightning_pose.machine import job_cores
+from lightning_pose.machine import end_with_parent, job_cores
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -210,13 +210,14 @@ def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:
 
 
 def _prepare_worker() -> None:
-    """Give OpenCV one thread, and let glibc reuse the memory of a decoded frame for the next.
+    """End with the command, give OpenCV one thread, and let glibc reuse memory from frame to frame.
 
     By default it hands large blocks back to the kernel each time, and the page faults of fetching them again
     cost as much as a third of the work.
     """
     import cv2
 
+    end_with_parent()
     cv2.setNumThreads(1)
     with suppress(OSError, AttributeError):  # another C library than glibc
         libc = ctypes.CDLL(None)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.io.extras import require
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.predictions import box_columns
 from lightning_pose.io.tables import BOX_COORDS, BOX_NAME
-from lightning_pose.types import Predictions, Problem, UserError
+from lightning_pose.types import Predictions
 
 
 def check_parquet() -> None:
@@ -21,9 +21,7 @@ def check_parquet() -> None:
     UserError
         If it is not installed.
     """
-    if importlib.util.find_spec("pyarrow") is None:
-        found = "none (pip install lightning-pose-cropzoom[parquet])"
-        raise UserError(Problem("--parquet", "the package pyarrow", found))
+    require("--parquet", "pyarrow", "parquet")
 
 
 def write_parquet(predictions: Predictions, path: Path) -> None:

@@ -18,8 +18,8 @@ from lightning_pose.io.tables import (
     SET_COLUMN,
     KeypointTable,
     format_number,
+    parse_keypoint_rows,
     parse_number,
-    read_keypoint_table,
     read_rows,
     write_keypoint_table,
 )
@@ -40,7 +40,12 @@ def read_predictions(path: str | Path) -> Predictions:
         Every broken header, row and cell.
     """
     warn_if_changed(path)
-    table = read_keypoint_table(path, (("x", "y", "likelihood"),))
+    return parse_predictions(Path(path), read_rows(Path(path)))
+
+
+def parse_predictions(path: Path, rows: list[list[str]]) -> Predictions:
+    """Parse the rows of a predictions CSV; `path` is for messages."""
+    table = parse_keypoint_rows(path, rows, (("x", "y", "likelihood"),))
     is_video = all(name.isdecimal() for name in table.index)
     return Predictions(
         index=[int(name) for name in table.index] if is_video else table.index,

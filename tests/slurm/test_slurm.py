@@ -66,7 +66,7 @@ def test_a_job_that_fails_is_reported_with_the_end_of_its_log(lab) -> None:
     well = "results/damaged/data/CollectedData_merged_new.csv/images.json"
     output = lab.snakemake(failing, well, "--restart-times", "1", code=1)
     assert output.count("SLURM status is: 'FAILED'") == 2
-    log = (lab.folder / "results/damaged/logs/train_detector.single_0.log").read_text()
+    log = (lab.folder / "results/damaged/logs/index_images.CollectedData_merged.csv.log").read_text()
     assert image.name in log and log.strip().splitlines()[-1] in output
     assert (lab.folder / well).is_file()
 

@@ -53,7 +53,18 @@ def test_every_command_has_help(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["create_bbox", "remap", "check", "score", "convert", "crop", "index_images", "merge", "label_video"],
+    [
+        "create_bbox",
+        "remap",
+        "check",
+        "score",
+        "convert",
+        "crop",
+        "index_images",
+        "merge",
+        "label_video",
+        "gallery",
+    ],
 )
 def test_light_commands_do_not_import_torch(name: str) -> None:
     from lightning_pose.fingerprint import module_file, reachable

@@ -40,6 +40,42 @@ def gallery_indexes(wildcards):
     ]
 
 
+def gallery_videos(wildcards):
+    """(video, kind, seed, predictions) of each cropzoom model and video that the config names."""
+    dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow
+    names = listed_videos(dataset)
+    if names:
+        labels_at(wildcards, ind_csv(wildcards))
+    return [
+        (
+            video_path(dataset, name),
+            f"pose_{ratio}",
+            seed,
+            f"results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{name}/predictions.csv",
+        )
+        for name in names
+        for ratio in own.crop_ratios
+        for seed in own.seeds
+    ]
+
+
+def gallery_video_files(wildcards):
+    return list(
+        dict.fromkeys(
+            file for own in gallery_videos(wildcards) for file in (own[0], own[3])
+        )
+    )
+
+
+def gallery_video_options(wildcards):
+    """The videos and their predictions, as options of the command."""
+    return [
+        str(part)
+        for own in gallery_videos(wildcards)
+        for part in ("--video_member", *own)
+    ]
+
+
 def gallery_minutes(wildcards, input, attempt):
     frames = rows_of(input.ind_labels) + rows_of(input.ood_labels)
     return minutes(frames / DRAWN_PER_S, attempt)

@@ -7,11 +7,13 @@ rule write_gallery:
         predictions=member_predictions,
         boxes=gallery_boxes,
         indexes=gallery_indexes,
+        videos=gallery_video_files,
         ind_labels=ind_labels,
         ood_labels=ood_labels,
     output:
         page="results/{dataset}/gallery/index.html",
         data="results/{dataset}/gallery/data.js",
+        clips="results/{dataset}/gallery/clips.js",
         manifest=update("results/{dataset}/gallery/manifest.json"),
     log:
         "results/{dataset}/logs/write_gallery.log",
@@ -26,6 +28,7 @@ rule write_gallery:
     params:
         members=member_options,
         boxes=gallery_box_options,
+        videos=gallery_video_options,
         data_dir=data_dir,
         config="config/{dataset}.yaml",
         skeleton=lambda w: settings(w.dataset).data.skeleton,
@@ -37,6 +40,7 @@ rule write_gallery:
         " --ood_labels {input.ood_labels:q}"
         " {params.members:q}"
         " {params.boxes:q}"
+        " {params.videos:q}"
         " --data_dir {params.data_dir:q}"
         " --config {params.config:q}"
         " --colors {params.colors:q}"

@@ -1,8 +1,8 @@
-"""The gallery's ``data.js``: one object with names as JSON and numbers as base64.
+"""The gallery's ``data.js`` and ``clips.js``: objects with names as JSON and numbers as base64.
 
 A script, not JSON, since a page that is opened as a file may load scripts and nothing else. Positions are
 whole multiples of a step that is small against a pixel; errors and deviations are exact to float32. What the
-page makes of it is in ``page/data_reader.js``.
+page makes of it is in ``page/data_reader.js``. A clip is told as frames without labels are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.evaluation.colors import kind_colors
+from lightning_pose.evaluation.gallery.clips import VideoClips, thinned
 from lightning_pose.evaluation.gallery.frames import GalleryFrames
 from lightning_pose.evaluation.gallery.pictures import Pictures
 from lightning_pose.evaluation.ood_input import ALL
@@ -43,15 +44,63 @@ def data_script(
     skeleton : pairs of keypoint names to join; others are left out.
     colors : hex colours of kinds, over the palette.
     """
+    sizes = np.array([entry["size"] for entry in pictures.entries], np.int32).reshape(-1, 2)
+    content = {
+        **_content(frames, sizes, skeleton, colors),
+        "title": title,
+        "bytes": pictures.bytes,
+        "pictures": [entry["frame"].removesuffix(".jpg") for entry in pictures.entries],
+        "regions": _text(np.array([entry["region"] for entry in pictures.entries]), "<i4"),
+    }
+    return _script("galleryData", content)
+
+
+def clips_script(
+    videos: Sequence[VideoClips],
+    skeleton: Sequence[Sequence[str]] = (),
+    colors: Mapping[str, str] | None = None,
+) -> str:
+    """Return the text of ``clips.js``; parameters as of `data_script`."""
+    return _script("galleryClips", [_video_content(own, skeleton, colors) for own in videos])
+
+
+def _video_content(
+    video: VideoClips, skeleton: Sequence[Sequence[str]], colors: Mapping[str, str] | None
+) -> dict[str, Any]:
+    height, width = video.frame_hw
+    return {
+        "name": video.name,
+        "size": [width, height],
+        "seconds": video.seconds,
+        "count": len(video.trace),
+        "measure": video.measure,
+        "trace": _text(thinned(video.trace), "<f4"),
+        "clips": [
+            {
+                **_content(clip.frames, np.tile([width, height], (len(clip.times_s), 1)), skeleton, colors),
+                "file": clip.file,
+                "start": clip.start,
+                "times": _text(clip.times_s, "<f4"),
+                "largest": float(np.nanmax(video.trace[clip.start : clip.start + len(clip.times_s)])),
+            }
+            for clip in video.clips
+        ],
+    }
+
+
+def _content(
+    frames: GalleryFrames,
+    sizes: np.ndarray,
+    skeleton: Sequence[Sequence[str]],
+    colors: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Return what is told of N frames, whose widths and heights are `sizes`, (N, 2) pixels."""
     kinds = kind_colors(frames.kinds, colors)
     places = {name: k for k, name in enumerate(frames.keypoint_names)}
-    sizes = np.array([entry["size"] for entry in pictures.entries], np.int32).reshape(-1, 2)
     step = position_step(int(sizes.max(initial=1)))
-    content: dict[str, Any] = {
+    return {
         "version": VERSION,
-        "title": title,
         "notes": frames.notes,
-        "bytes": pictures.bytes,
         "keypoints": frames.keypoint_names,
         "skeleton": [[places[a], places[b]] for a, b in skeleton if a in places and b in places],
         "kinds": [{"name": name, "color": color} for name, color in kinds.items()],
@@ -61,10 +110,8 @@ def data_script(
         ],
         "paths": frames.paths,
         "sets": frames.sets,
-        "pictures": [entry["frame"].removesuffix(".jpg") for entry in pictures.entries],
         "step": step,
         "sizes": _text(sizes, "<i4"),
-        "regions": _text(np.array([entry["region"] for entry in pictures.entries]), "<i4"),
         "labels": _text(to_steps(frames.labels_px, step), "<i2"),
         "positions": _text(to_steps(frames.keypoints_px, step), "<i2"),
         "boxes": _text(to_steps(frames.xywh_px, step), "<i2"),
@@ -73,7 +120,10 @@ def data_script(
         "deviation": _text(np.stack([frames.deviation(kind) for kind in (ALL, *kinds)]), "<f4"),
         "failures": _text(frames.failures, "u1"),
     }
-    return f"window.galleryData = {json.dumps(content, separators=(',', ':'))};\n"
+
+
+def _script(name: str, content: Any) -> str:
+    return f"window.{name} = {json.dumps(content, separators=(',', ':'))};\n"
 
 
 def position_step(largest_side: int) -> float:

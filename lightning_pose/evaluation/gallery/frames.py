@@ -120,7 +120,8 @@ def read_gallery(
         confidence=np.concatenate([ind.confidence, ood.confidence], 1),
         xywh_px=np.concatenate([ind.xywh_px, ood.xywh_px], 1),
         failures=np.concatenate([ind.failures, ood.failures]),
-        notes=_notes(members, missing),
+        notes=[f"{own.kind} seed {own.seed} is missing" for own in missing]
+        + member_notes([member.kind for member in members]),
     )
 
 
@@ -192,10 +193,9 @@ def _failures(labels: Labels, boxes: Boxes, confidence: np.ndarray) -> np.ndarra
     return (FALLBACK * fallback + OUTSIDE * qa.outside.any(1)).astype(np.uint8)
 
 
-def _notes(members: Sequence[MemberFiles], missing: Sequence[MissingMember]) -> list[str]:
-    notes = [f"{own.kind} seed {own.seed} is missing" for own in missing]
-    kinds = [member.kind for member in members]
+def member_notes(kinds: Sequence[str]) -> list[str]:
+    """Return what cannot be told of these members."""
     if len(kinds) < 2:
-        return [*notes, "One member only: the standard deviation is undefined."]
+        return ["One member only: the standard deviation is undefined."]
     alone = [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) == 1]
-    return notes + [f"{kind} has one member: no standard deviation of its own." for kind in alone]
+    return [f"{kind} has one member: no standard deviation of its own." for kind in alone]

@@ -20,12 +20,12 @@ class GalleryData {
       title: data.title, notes: data.notes, bytes: data.bytes, keypoints: data.keypoints, skeleton: data.skeleton,
       kinds: [{ name: "all", color: null }, ...data.kinds], paths: data.paths, sets: data.sets,
       members: data.members.map((member) => ({ kind: member.kind + 1, seed: member.seed })),
-      pictures: data.pictures, step: data.step,
+      pictures: data.pictures, step: data.step, // a clip has no pictures of its own
     });
     this.count = this.paths.length;
     this.sessions = this.paths.map((path) => path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
     this.sizes = decode(data.sizes, Int32Array); // N x (width, height)
-    this.regions = decode(data.regions, Int32Array); // N x (x, y, side) of the thumbnails
+    this.regions = decode(data.regions ?? "", Int32Array); // N x (x, y, side) of the thumbnails
     this.labels = decode(data.labels, Int16Array); // N x K x 2
     this.positions = decode(data.positions, Int16Array); // M x N x K x 2
     this.boxes = decode(data.boxes, Int16Array); // M x N x 4

@@ -6,6 +6,7 @@ class Gallery {
     this.data = data;
     this.list = new FrameList(document.getElementById("list"), this);
     this.view = new FrameView(document.getElementById("frame"), this);
+    this.videos = new ClipView(document.getElementById("videos"), this, window.galleryClips ?? []);
     this.frames = [];
     this.lastFrame = -1;
     this.makeControls();
@@ -34,6 +35,9 @@ class Gallery {
     const { keypoint } = state.values;
     const measured = `${data.kinds[this.selection.kind].name}${keypoint ? `, ${keypoint}` : ""}`;
     document.getElementById("count").textContent = `${this.frames.length} of ${data.count} frames (${measured})`;
+    document.getElementById("count").hidden = Boolean(state.values.clip);
+    this.videos.update();
+    if (state.values.clip) return this.showVideos();
     const frame = state.values.frame ? data.paths.indexOf(state.values.frame) : -1;
     if (frame >= 0) {
       this.lastFrame = frame;
@@ -45,6 +49,12 @@ class Gallery {
       this.list.show(this.frames, this.lastFrame);
       this.lastFrame = -1;
     }
+  }
+
+  showVideos() {
+    document.title = `Videos – ${this.data.title}`;
+    this.list.hide();
+    this.view.hide();
   }
 
   open(frame) {
@@ -85,7 +95,7 @@ class Gallery {
   choices() {
     const lists = [...document.querySelectorAll("select[data-key]")];
     const options = lists.map((list) => [list.dataset.key, [...list.options].map((option) => option.value)]);
-    return { ...Object.fromEntries(options), frame: ["", ...this.data.paths] };
+    return { ...Object.fromEntries(options), frame: ["", ...this.data.paths], clip: ["", ...this.videos.keys] };
   }
 
   colorControl(name) {
@@ -117,6 +127,7 @@ class Gallery {
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return undefined;
     const layer = { l: "labels", m: "members", e: "mean", b: "boxes" }[event.key];
     if (layer) return this.state.set({ [layer]: this.state.values[layer] ? "" : "1" });
+    if (this.state.values.clip) return undefined;
     if (event.key === "c") return this.copyPath();
     if (event.key === "/") {
       event.preventDefault();

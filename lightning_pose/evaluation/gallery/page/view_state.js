@@ -3,7 +3,7 @@
 
 const START = {
   frame: "", set: "", session: "", text: "", failure: "", kind: "all", keypoint: "", error: "", deviation: "",
-  below: "", sort: "error", reverse: "", labels: "1", members: "1", mean: "1", boxes: "1", names: "", unsure: "0.1",
+  below: "", sort: "error", reverse: "", labels: "1", members: "1", mean: "1", boxes: "1", names: "", unsure: "0.1", clip: "",
 };
 const NUMBERS = ["error", "deviation", "below", "unsure"];
 const COLOR_PREFIX = "color."; // color.labels, color.<kind>

@@ -10,10 +10,12 @@ from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.types import Boxes, BoxStatus, Labels, Predictions
+from tests.unit.io.films import SIDE, place, write_film
 
 KEYPOINTS = ["beak", "eye <b>left</b>", "tail"]  # a name that must not become a tag
 SIZE = 160, 120  # width and height of frames, pixels
 MEMBERS = (("single", "0"), ("single", "1"), ("pose_1.8", "0"), ("pose_1.8", "1"))
+FILM_FRAMES, UNSURE_FRAME = 90, 50
 FALLBACK_ROW, OUTSIDE_ROW = 2, 3  # of the OOD frames, by pose seed 0
 
 
@@ -54,6 +56,21 @@ def make_results(folder: Path, ind: int = 6, ood: int = 9) -> MadeUp:
         for kind, seed in MEMBERS:
             _write_member(folder / f"{kind}_{seed}", name, own, int(seed), 4.0 if kind == "single" else 1.0)
     return MadeUp(folder, labels["ind"], labels["ood"])
+
+
+def add_videos(made: MadeUp, rows: int = FILM_FRAMES) -> list[str]:
+    """Write a film and two members' predictions, who disagree around one frame; return the options."""
+    film = write_film(made.folder / "film.mp4", FILM_FRAMES)
+    options = []
+    for seed in ("0", "1"):
+        at = np.array([place(i) for i in range(rows)], float)[:, None] + [[0, 0], [SIDE, 0], [SIDE, SIDE]]
+        apart = 10 * np.exp(-(((np.arange(rows) - UNSURE_FRAME) / 5) ** 2))
+        keypoints_px = at + (apart[:, None, None] if seed == "1" else 0)
+        csv = made.folder / f"film_{seed}.csv"
+        confidence = np.full((rows, 3), 0.9)
+        write_predictions(Predictions(list(range(rows)), KEYPOINTS, keypoints_px, confidence), csv)
+        options += ["--video_member", str(film), "pose_1.8", seed, str(csv)]
+    return options
 
 
 def write_image(path: Path, keypoints_px: np.ndarray, brightness: int = 60) -> None:

@@ -8,7 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.unit.evaluation.gallery.made_up import FALLBACK_ROW, KEYPOINTS
+from tests.unit.evaluation.gallery.made_up import FALLBACK_ROW, FILM_FRAMES, KEYPOINTS, UNSURE_FRAME
+from tests.unit.io.films import place
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -217,6 +218,36 @@ def test_the_path_of_a_frame_is_copied(browser, address) -> None:
     own.page.wait_for_selector("#told:not(:empty)")
     assert own.page.evaluate("navigator.clipboard.readText()") == "day 2/img058.png"
     own.page.context.close()
+
+
+def test_clips_follow_the_trace_and_the_slider(visit) -> None:
+    page = visit.page
+    page.click("#to-videos")
+    page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+    assert page.is_hidden("#list")
+    assert page.locator(".moments button").count() == 2
+    start = page.evaluate("gallery.videos.clip.start")
+    page.evaluate(f"gallery.videos.seek({UNSURE_FRAME} - {start})")
+    page.wait_for_function("!document.querySelector('video').seeking")
+    assert page.inner_text(".scrub output") == f"{UNSURE_FRAME} of {FILM_FRAMES}"
+    # the mean of two members lies half of 10 px off the square's corner
+    x, y = place(UNSURE_FRAME)
+    points = page.evaluate(f"gallery.videos.data.ensembleMean(1, {UNSURE_FRAME} - {start})")
+    assert points[0] == pytest.approx([x + 5, y + 5], abs=0.01)
+    assert page.locator(".player svg path").count() > 0
+    page.locator("#scrub").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".scrub output") == f"{UNSURE_FRAME + 1} of {FILM_FRAMES}"
+    page.click("#play")
+    page.wait_for_function(f"gallery.videos.at !== {UNSURE_FRAME + 1} - {start}")
+    page.click("#play")
+    assert page.inner_text("#play") == "Play"
+    box = page.locator(".trace").bounding_box()
+    other = page.evaluate("gallery.videos.video.clips[1].start") + 2
+    page.locator(".trace").click(position={"x": box["width"] * other / FILM_FRAMES, "y": 20})
+    assert page.evaluate("gallery.state.values.clip") == "0.1"
+    page.click("#to-frames")
+    assert page.is_visible("#list") and page.is_hidden("#videos")
 
 
 @pytest.mark.parametrize("options", [{"viewport": PHONE}, {"color_scheme": "dark"}])
