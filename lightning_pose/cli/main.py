@@ -28,6 +28,7 @@ COMMANDS = {
     "crop": "crop labelled frames around their bounding boxes",
     "remap": "map a pose model's predictions back to frame coordinates",
     "merge": "join what was found in stretches of a video",
+    "ensemble": "join several models' predictions on the same frames: mean, median, variance",
     "create_cropzoom": "join a detector and a pose model to one model",
     "label_video": "draw predictions into a video",
     "export": "write a trained network as ONNX",
