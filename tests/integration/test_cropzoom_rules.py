@@ -50,6 +50,9 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
     labelled = would_run(squares, "labeled_videos")
     assert all(f"rule {rule}:" in labelled for rule in (*CHAIN, "label_video"))
     assert "cropzoom_1_2.5/video_preds/film.mp4/labeled.mp4" in labelled
+    gallery = would_run(squares, "results/squares/gallery/index.html")
+    assert all(f"rule {rule}:" in gallery for rule in (*CHAIN, "index_images", "write_gallery"))
+    assert "cropzoom_1_2.5/video_preds/film.mp4" in gallery
     unknown = snakemake(squares, TARGET.replace("film", "other"), "--dry-run")
     assert unknown.returncode != 0
     assert "workflow.videos: expected other.mp4, found videos/film.mp4" in unknown.stdout + unknown.stderr
