@@ -20,6 +20,7 @@ from lightning_pose.settings import (
 )
 from lightning_pose.types import Problem
 
+POOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 SIZE_STEP = 32  # the coarsest stride of the backbones
 RAREST_LOOK = 32  # frames that are held in memory until the detector looks again
@@ -223,6 +224,11 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "workflow.videos", "files of different names", str(workflow.videos)
     if workflow.data.source is DataSource.dlc and not workflow.data.project_dir:
         yield "workflow.data.project_dir", "the folder of a DeepLabCut project", "none"
+    for name, kinds in workflow.ensemble.pooled.items():
+        if not POOL_NAME.fullmatch(name):
+            yield f"workflow.ensemble.pooled.{name}", "a name of letters, digits, '-', '_' and '.'", name
+        if len(set(kinds)) < 2 or len(set(kinds)) != len(kinds):
+            yield f"workflow.ensemble.pooled.{name}", "two kinds or more, each once", str(kinds)
     for kind, color in workflow.plots.colors.items():
         if not HEX_COLOR.fullmatch(color):
             yield f"workflow.plots.colors.{kind}", "a colour as '#rrggbb'", color

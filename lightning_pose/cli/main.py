@@ -20,7 +20,7 @@ from lightning_pose.types import UserError
 # name -> one line of help, in the order in which a user meets them
 COMMANDS = {
     "create_demo_data": "draw the synthetic chickadee data set",
-    "convert": "convert another tool's labels",
+    "convert": "convert labels and predictions of other tools, and back",
     "check": "validate a config file and its data without training",
     "train": "train a detector, or a pose model on a detector's crops",
     "predict": "predict keypoints on labelled frames and videos",
@@ -28,6 +28,7 @@ COMMANDS = {
     "crop": "crop labelled frames around their bounding boxes",
     "remap": "map a pose model's predictions back to frame coordinates",
     "merge": "join what was found in stretches of a video",
+    "ensemble": "join several models' predictions on the same frames: mean, median, variance",
     "create_cropzoom": "join a detector and a pose model to one model",
     "label_video": "draw predictions into a video",
     "export": "write a trained network as ONNX",

@@ -37,7 +37,8 @@ if ON_CLUSTER:
     CORES = CROPPING_CORES
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
-    f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
+    f"lightning_pose.{name}"
+    for name in ("config", "settings", "settings_checks", "yaml_bombs")
 )
 # what a training shows on its way makes no other weights
 TRAIN_CODE = fingerprint(
@@ -50,7 +51,13 @@ PREDICT_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
     for module in ("inference.predict", "io.predictions")
 ]
-OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
+OOD_PAGES = (
+    "error_vs_deviation",
+    "risk_coverage",
+    "error_per_keypoint",
+    "error_scatter",
+    "numbers",
+)
 # what else `litpose predict` can write of a video, which no rule asks it for
 VIDEO_OUTPUT = "lightning_pose.inference.video_output"
 VIDEO_CODE = [
@@ -64,16 +71,18 @@ CROPZOOM_CODE = [
 ]
 CSV = r"[^/]+\.csv"
 VIDEO = r"[^/]+\.(" + "|".join(suffix.removeprefix(".") for suffix in SUFFIXES) + ")"
-# predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones
+# predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones, ensembles'
 IN_FRAME_PX = (
     r"single[^/]*/image_preds/[^/]+/predictions"
     r"|pose[^/]*/image_preds/cropped_[^/]+/remapped_predictions"
+    r"|ensemble/[^/]+/image_preds/[^/]+/predictions"
 )
 
 
 wildcard_constraints:
     dataset=r"[^/]+",
     seed=r"\d+",
+    ensemble=r"[^/]+",
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
