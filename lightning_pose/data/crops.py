@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,17 +24,22 @@ from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_matching_boxes
-from lightning_pose.io.crop_manifest import MANIFEST, crop_name, next_generation, read_manifest
-from lightning_pose.io.files import sha256, write_atomic, write_json
-from lightning_pose.io.images import decode_image, read_bytes
+from lightning_pose.io.crop_manifest import (
+    MANIFEST,
+    crop_name,
+    next_generation,
+    read_manifest,
+    write_manifest,
+)
+from lightning_pose.io.files import sha256, write_atomic
+from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
-from lightning_pose.machine import job_cores
+from lightning_pose.machine import end_with_parent, job_cores
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-FIRST_ROW = 4  # of a labels CSV, as an editor counts
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def crop_labeled_images(
     entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
     relative = os.path.relpath(images_dir, output_csv.parent)
     content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
-    write_json({**content, "generation": generation, "crops": entries}, manifest_path)
+    write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
     cropped = sum(result.fresh for result in results)
     logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
     return CropSummary(cropped, len(tasks))
@@ -133,14 +138,11 @@ def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: P
     """Refuse what would overwrite a source or another crop, or write outside the folder of the crops."""
     if data_dir.resolve() == images_dir.resolve():
         raise UserError(Problem("images_dir", f"another folder than the images' {data_dir}", str(images_dir)))
+    problems = outside_problems(labels.image_paths, data_dir, labels_csv)
+    if problems:
+        raise UserError(problems)
     taken: dict[str, int] = {}
-    problems = []
     for row, path in enumerate(labels.image_paths, FIRST_ROW):
-        pure = PurePosixPath(path)
-        if "\0" in path or not pure.name or pure.is_absolute() or ".." in pure.parts:
-            where = f"{labels_csv}, row {row}"
-            problems.append(Problem(where, f"an image path inside {data_dir}", repr(path)))
-            continue
         for name in (crop_name(path), context_name(path)):
             if taken.setdefault(name, row) != row:
                 where = f"{labels_csv}, row {row} ({path})"
@@ -208,13 +210,14 @@ def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:
 
 
 def _prepare_worker() -> None:
-    """Give OpenCV one thread, and let glibc reuse the memory of a decoded frame for the next.
+    """End with the command, give OpenCV one thread, and let glibc reuse memory from frame to frame.
 
     By default it hands large blocks back to the kernel each time, and the page faults of fetching them again
     cost as much as a third of the work.
     """
     import cv2
 
+    end_with_parent()
     cv2.setNumThreads(1)
     with suppress(OSError, AttributeError):  # another C library than glibc
         libc = ctypes.CDLL(None)

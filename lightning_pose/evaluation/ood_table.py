@@ -22,7 +22,7 @@ from lightning_pose.evaluation.ood import (
 from lightning_pose.evaluation.ood_input import ALL, Comparison
 from lightning_pose.evaluation.risk_coverage import RiskCurve, risk_curve
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.tables import format_number
+from lightning_pose.io.tables import format_number, text_cell
 
 COLUMNS = (
     "figure", "set", "kind", "versus", "seed", "frame", "keypoint", "threshold", "coverage", "statistic",
@@ -68,7 +68,8 @@ def table_rows(comparison: Comparison) -> Iterator[Row]:
 
 
 def _row(figure: str, name: str, kind: str, statistic: str, value: float, n: int, **place: str) -> Row:
-    cells = {"figure": figure, "set": name, "kind": kind, "statistic": statistic, **place}
+    texts = {"figure": figure, "set": name, "kind": kind, "statistic": statistic, **place}
+    cells = {column: text_cell(text) for column, text in texts.items()}
     cells |= {"value": format_number(float(value)), "n": str(n)}
     return tuple(cells.get(column, "") for column in COLUMNS)
 

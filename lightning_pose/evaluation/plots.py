@@ -32,6 +32,7 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "pdf.fonttype": 42,
     "legend.frameon": False,
+    "text.parse_math": False,  # a $ in a name is a $
     "figure.constrained_layout.use": True,
 }
 GREY = "#6e6e6e"

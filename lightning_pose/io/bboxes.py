@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.io.changed import warn_if_changed
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import BOX_COORDS, format_number, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
@@ -28,6 +29,7 @@ def read_bboxes(path: str | Path) -> Boxes:
     UserError
         Every row that is no box: text, NaN, zero or negative size.
     """
+    warn_if_changed(path)
     rows = read_rows(Path(path))
     header = [name.strip() for name in rows[0]] if rows else []
     missing = [name for name in COLUMNS if name not in header]

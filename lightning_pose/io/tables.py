@@ -19,6 +19,7 @@ from lightning_pose.types import Problem, UserError
 
 HEADER_ROWS = 3
 SET_COLUMN = "set"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 BOX_NAME, BOX_COORDS = "bbox", ("x", "y", "h", "w")  # of box columns, as if of a keypoint
 
 
@@ -189,6 +190,18 @@ def format_number(number: float) -> str:
     if math.isnan(number):
         return ""
     return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
+
+
+def text_cell(text: str) -> str:
+    """Return a text for a table that people open: a spreadsheet shall show it, not compute it.
+
+    Files that are read back (labels, predictions, boxes, errors) hold names as they are.
+
+    References
+    ----------
+    OWASP, CSV Injection: a quote before what begins like a formula.
+    """
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def parse_number(text: str) -> float | None:

@@ -37,7 +37,8 @@ if ON_CLUSTER:
     CORES = CROPPING_CORES
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
-    f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
+    f"lightning_pose.{name}"
+    for name in ("config", "settings", "settings_checks", "yaml_bombs")
 )
 # what a training shows on its way makes no other weights
 TRAIN_CODE = fingerprint(
@@ -329,6 +330,31 @@ def member_options(wildcards):
         ("--missing", *member) for member in missing
     ]
     return [str(part) for option in options for part in option]
+
+
+def external_members(wildcards):
+    """(kind, number, InD predictions, OOD predictions) of what other tools predicted."""
+    return [
+        (kind, number, ind, ood)
+        for kind, own in settings(wildcards.dataset).workflow.external.items()
+        for number, (ind, ood) in enumerate(zip(own["ind"], own["ood"]))
+    ]
+
+
+def plotted_predictions(wildcards):
+    """Predictions of the members and of other tools."""
+    own = [file for member in external_members(wildcards) for file in member[2:]]
+    return [*member_predictions(wildcards), *own]
+
+
+def plotted_options(wildcards):
+    """The members, other tools' and those that are missing, as options of a command."""
+    own = [
+        str(part)
+        for member in external_members(wildcards)
+        for part in ("--member", *member)
+    ]
+    return [*member_options(wildcards), *own]
 
 
 def share_of(cores):

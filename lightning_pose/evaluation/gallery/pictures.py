@@ -19,7 +19,7 @@ import numpy as np
 
 from lightning_pose.data.cut import crop_image
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.images import decode_image, read_bytes
+from lightning_pose.io.images import decode_image, read_bytes, refuse_outside
 from lightning_pose.machine import job_cores
 from lightning_pose.traces import note_images
 from lightning_pose.types import UserError
@@ -79,6 +79,7 @@ def draw_pictures(
     UserError
         Every image that cannot be read.
     """
+    refuse_outside(paths, data_dir)
 
     def draw(row: int) -> tuple[Entry, bool] | UserError:
         region = region_of(labels_px[row])
