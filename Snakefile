@@ -3,7 +3,9 @@
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_video.smk"
+include: "workflow/rules/common_ensemble.smk"
 include: "workflow/rules/common_resources.smk"
+include: "workflow/rules/common_gallery.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -43,3 +45,5 @@ include: "workflow/rules/shards.smk"
 include: "workflow/rules/crop_qa.smk"
 include: "workflow/rules/label_video.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/ensemble.smk"
+include: "workflow/rules/gallery.smk"

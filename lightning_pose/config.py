@@ -7,6 +7,7 @@ warning, a misspelt key is refused with the nearest right spelling.
 from __future__ import annotations
 
 import difflib
+import io
 import logging
 import os
 import re
@@ -24,6 +25,7 @@ from lightning_pose.settings_checks import impossible_values
 from lightning_pose.sweep import all_variants, is_size_name
 from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
+from lightning_pose.yaml_bombs import refuse_bomb
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ TRAINED_SECTIONS = (
 )  # that workflow.detector, .pose and .variants may change
 # Mappings whose keys are the user's own.
 FREE_FORM = (
-    "workflow.detector", "workflow.pose", "workflow.variants", "workflow.plots.colors", "training.imgaug",
+    "workflow.detector", "workflow.pose", "workflow.variants", "workflow.external", "workflow.plots.colors",
+    "training.imgaug",
 )  # fmt: skip
 
 
@@ -120,9 +123,12 @@ def _read_yaml(path: Path) -> DictConfig:
             "LP_ROOT_PATH", lambda *_: os.environ.get("LP_ROOT_PATH", os.getcwd())
         )
     note_read(path)
+    content = path.read_bytes()
     try:
-        raw = OmegaConf.load(path)
-    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        text = content.decode()
+        refuse_bomb(text, str(path))
+        raw = OmegaConf.load(io.StringIO(text))
+    except (yaml.YAMLError, ValueError, RecursionError, OSError, OmegaConfBaseException) as error:
         raise UserError(Problem(str(path), "a readable YAML file", first_line(error))) from None
     if not isinstance(raw, DictConfig):
         raise UserError(Problem(str(path), "a mapping of sections", "a list or an empty file"))
@@ -139,8 +145,9 @@ def _layers(workflow: Any, kind: str, variant: str | None, where: str) -> list[t
     if variant is not None:
         key = f"workflow.variants.{variant}"
         there_are = _all_variants(workflow)
-        chosen = there_are.get(variant)
-        if chosen is None:
+        named = workflow.get("variants")
+        chosen = there_are.get(variant, named.get(variant) if isinstance(named, dict) else None)
+        if not isinstance(chosen, dict):
             there = ", ".join(there_are) or "none"
             raise UserError(Problem(f"{where}: {key}", f"a variant of the config ({there})", repr(chosen)))
         found.append((f"{key}.settings", chosen.get("settings") or {}))
@@ -170,7 +177,7 @@ def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
     for text in overrides:
         try:
             override = OverridesParser.create().parse_override(text)
-        except HydraException as error:
+        except (HydraException, RecursionError) as error:
             problems.append(Problem(f"--overrides {text}", "key=value", first_line(error)))
             continue
         if override.is_delete() or not override.key_or_group:

@@ -34,6 +34,16 @@ def fingerprint(module: str, *left_out: str) -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
+def files_fingerprint(module: str, folder: str) -> str:
+    """Return the checksum of the files in a folder beside a module, which are copied as they are."""
+    digest = hashlib.sha256()
+    for path in sorted((module_file(module).parent / folder).iterdir()):
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
 def reachable(module: str, left_out: Sequence[str] = ()) -> set[str]:
     """Return the names of the modules of ours that `module` imports, inside functions too, and its own."""
     found, waiting = set(), [module]

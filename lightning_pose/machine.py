@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,21 @@ def job_cores() -> int:
     """Return how many cores to use: as many as the job was given (``OMP_NUM_THREADS``), if they are there."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(int(given), usable_cores()) if given.isdigit() and int(given) > 0 else usable_cores()
+
+
+def end_with_parent() -> None:
+    """Let a worker process end when the one that started it does, however that ended.
+
+    By itself, a worker whose parent was killed waits for its next task for ever.
+    """
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 @cache

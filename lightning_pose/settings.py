@@ -101,6 +101,14 @@ class UnsupervisedLoss(str, Enum):
     unimodal_kl = "unimodal_kl"
 
 
+class Average(str, Enum):
+    """How an ensemble's keypoints follow from its members'."""
+
+    mean = "mean"
+    median = "median"
+    confidence_weighted = "confidence_weighted"
+
+
 class DataSource(str, Enum):
     """How the workflow makes a data folder."""
 
@@ -369,6 +377,15 @@ class BoxSettings:
 
 
 @dataclass
+class EnsembleSettings:
+    """How the predictions of several models are joined to one."""
+
+    average: Average = Average.mean  # of x and of y over the members
+    variances: bool = True  # whether predictions have columns x_ens_var and y_ens_var
+    pooled: dict[str, list[str]] = field(default_factory=dict)  # name -> kinds that are one ensemble
+
+
+@dataclass
 class PlotSettings:
     """Looks of the plots."""
 
@@ -391,9 +408,13 @@ class WorkflowSettings:
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
     train_frames: list[float] = field(default_factory=list)  # further models by training.train_frames
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
+    external: dict[str, Any] = field(default_factory=dict)  # kind -> {ind: [csv, ...], ood: [csv, ...]}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
     videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir
     shard_frames: int | None = None  # frames of a video that one job predicts on; null = all
+    ensemble: EnsembleSettings = field(
+        default_factory=EnsembleSettings
+    )  # over seeds, and over kinds by choice
     plots: PlotSettings = field(default_factory=PlotSettings)
 
 

@@ -20,6 +20,7 @@ from lightning_pose.settings import (
 )
 from lightning_pose.types import Problem
 
+POOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 SIZE_STEP = 32  # the coarsest stride of the backbones
 RAREST_LOOK = 32  # frames that are held in memory until the detector looks again
@@ -36,6 +37,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses_to_use(settings),
         *_losses(settings),
         *_workflow(settings),
+        *_external(settings.workflow.external),
         *_shards(settings.workflow.shard_frames),
         *_eval(settings.eval.confidence_thresh_for_vid),
         *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
@@ -223,6 +225,11 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "workflow.videos", "files of different names", str(workflow.videos)
     if workflow.data.source is DataSource.dlc and not workflow.data.project_dir:
         yield "workflow.data.project_dir", "the folder of a DeepLabCut project", "none"
+    for name, kinds in workflow.ensemble.pooled.items():
+        if not POOL_NAME.fullmatch(name):
+            yield f"workflow.ensemble.pooled.{name}", "a name of letters, digits, '-', '_' and '.'", name
+        if len(set(kinds)) < 2 or len(set(kinds)) != len(kinds):
+            yield f"workflow.ensemble.pooled.{name}", "two kinds or more, each once", str(kinds)
     for kind, color in workflow.plots.colors.items():
         if not HEX_COLOR.fullmatch(color):
             yield f"workflow.plots.colors.{kind}", "a colour as '#rrggbb'", color
@@ -233,6 +240,19 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for name in workflow.anchor_keypoints:
         if names is not None and name not in names:
             yield "workflow.anchor_keypoints", f"names of keypoint_names ({', '.join(names)})", name
+
+
+def _external(kinds: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, own in kinds.items():
+        key = f"workflow.external.{name}"
+        if name == "all" or name.startswith(("single", "pose")):
+            yield key, "a name other than all, single..., pose..., which are kinds of ours", name
+        if not isinstance(own, dict) or set(own) != {"ind", "ood"}:
+            yield key, "ind and ood, predictions CSVs", repr(own)
+        elif not all(isinstance(files, list) and files and _is_texts(files) for files in own.values()):
+            yield key, "a list of files for ind and for ood", repr(own)
+        elif len(own["ind"]) != len(own["ood"]):
+            yield key, f"one file a member: {len(own['ind'])} for ood too", str(len(own["ood"]))
 
 
 def _shards(frames: int | None) -> Iterator[tuple[str, str, str]]:

@@ -58,6 +58,11 @@ def note_written(path: str | Path) -> None:
         trace.written.add(Path(path))
 
 
+def is_own_work(path: str | Path) -> bool:
+    """Say whether a file was put in place while somebody listened."""
+    return any(Path(path) in trace.written for trace in _listening)
+
+
 def note_images(folder: str | Path, names: Iterable[str]) -> None:
     """Note that images of a folder were read; there may be too many to note each as a file."""
     for trace in _listening:

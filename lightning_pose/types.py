@@ -9,7 +9,7 @@ pixel is (0, 0), x grows to the right and y downwards.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
@@ -117,6 +117,8 @@ class Predictions:
     scorer : str
     xywh_frame_px : array, (N, 4), or None
         The box that each frame was looked at in: x, y, w, h; None = not told.
+    further : dict
+        Further columns of each keypoint by their names in files, (N, K): of an ensemble ``x_ens_var``, ...
     """
 
     index: list[str] | list[int]
@@ -126,6 +128,7 @@ class Predictions:
     splits: list[str] | None = None
     scorer: str = "lightning_pose"
     xywh_frame_px: np.ndarray | None = None
+    further: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

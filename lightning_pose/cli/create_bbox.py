@@ -90,7 +90,7 @@ def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
 
 def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> tuple[int, int]:
     from lightning_pose.geometry.crop_space import parse_size
-    from lightning_pose.io.images import image_size
+    from lightning_pose.io.images import image_size, refuse_outside
     from lightning_pose.types import Problem, UserError
 
     name = index[row]
@@ -104,6 +104,7 @@ def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> t
                 "--video or --frame_size", f"one, since no animal was found in video frame {name}", "none"
             )
         )
+    refuse_outside([name], _data_dir(args))
     return image_size(_data_dir(args) / name)
 
 

@@ -83,8 +83,9 @@ def _check(args: argparse.Namespace, plots: list[Path]) -> None:
 def _frame_reader(args: argparse.Namespace, qa: CropQa) -> Callable[[int], np.ndarray] | None:
     """Return what reads the frame of a row; None if no images are at hand."""
     if args.data_dir:
-        from lightning_pose.data.dataset import read_image
+        from lightning_pose.io.images import read_image, refuse_outside
 
+        refuse_outside([str(name) for name in qa.names], args.data_dir)
         return lambda row: read_image(args.data_dir / str(qa.names[row]))
     if not args.video:
         return None

@@ -20,7 +20,7 @@ from lightning_pose.types import UserError
 # name -> one line of help, in the order in which a user meets them
 COMMANDS = {
     "create_demo_data": "draw the synthetic chickadee data set",
-    "convert": "convert another tool's labels",
+    "convert": "convert labels and predictions of other tools, and back",
     "check": "validate a config file and its data without training",
     "train": "train a detector, or a pose model on a detector's crops",
     "predict": "predict keypoints on labelled frames and videos",
@@ -28,6 +28,7 @@ COMMANDS = {
     "crop": "crop labelled frames around their bounding boxes",
     "remap": "map a pose model's predictions back to frame coordinates",
     "merge": "join what was found in stretches of a video",
+    "ensemble": "join several models' predictions on the same frames: mean, median, variance",
     "create_cropzoom": "join a detector and a pose model to one model",
     "label_video": "draw predictions into a video",
     "export": "write a trained network as ONNX",
@@ -35,6 +36,9 @@ COMMANDS = {
     "crop_qa": "say whether the crops can be trusted: table, plot, worst frames",
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
+    "gallery": "write a static site of every labelled frame and what all models found in it",
+    "calibrate": "learn how wrong an ensemble's keypoints are, from labelled frames",
+    "expected_error": "say how wrong a video's keypoints probably are, and which frames to label next",
     "diff": "compare two folders of results",
     "bundle": "pack a folder of results into one file",
     "sweep_table": "sum up a sweep over seeds, crop ratios, training-set sizes and variants",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightning_pose.evaluation.ood_input import Comparison, MissingMember
+    from lightning_pose.evaluation.ood_input import Comparison, MemberFiles, MissingMember
 
 
 def add_members(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +32,19 @@ def add_members(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_members(args: argparse.Namespace) -> tuple[list[Comparison], list[MissingMember]]:
-    """Read what `add_members` asked for: the members on InD and on OOD frames, and those that are missing."""
-    from lightning_pose.evaluation.ood_input import MemberFiles, MissingMember, compare, with_missing
+def parse_members(args: argparse.Namespace) -> tuple[list[MemberFiles], list[MissingMember]]:
+    """Return the members that `add_members` asked for, and those that are missing."""
+    from lightning_pose.evaluation.ood_input import MemberFiles, MissingMember
 
     members = [MemberFiles(kind, seed, Path(ind), Path(ood)) for kind, seed, ind, ood in args.member]
-    missing = [MissingMember(kind, seed) for kind, seed in args.missing]
+    return members, [MissingMember(kind, seed) for kind, seed in args.missing]
+
+
+def read_members(args: argparse.Namespace) -> tuple[list[Comparison], list[MissingMember]]:
+    """Read what `add_members` asked for: the members on InD and on OOD frames, and those that are missing."""
+    from lightning_pose.evaluation.ood_input import compare, with_missing
+
+    members, missing = parse_members(args)
     ind = compare("InD", args.ind_labels, members, held_out_only=True)
     ood = compare("OOD", args.ood_labels, members, False, ind.keypoint_names)
     return [with_missing(own, missing) for own in (ind, ood)], missing

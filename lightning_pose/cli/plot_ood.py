@@ -19,17 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compute, write the table, draw."""
-    import re
-
     from lightning_pose.cli.members import read_members
+    from lightning_pose.evaluation.colors import parse_colors
     from lightning_pose.evaluation.ood_table import write_table
     from lightning_pose.evaluation.plots import draw_ood_plots
-    from lightning_pose.types import Problem, UserError
 
-    wrong = [text for text in args.colors if not re.fullmatch(r"[^=]+=#[0-9a-fA-F]{6}", text)]
-    if wrong:
-        raise UserError(Problem("--colors", "KIND=#rrggbb", wrong[0]))
+    colors = parse_colors(args.colors)
     comparisons, _ = read_members(args)
     write_table(comparisons, args.metrics)
-    colors = dict(text.split("=", 1) for text in args.colors)
     draw_ood_plots(comparisons, args.output, colors, args.figures_dir)

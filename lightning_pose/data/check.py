@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from lightning_pose.data.context import context_paths, find_context
 from lightning_pose.io.crop_manifest import crops_dir
-from lightning_pose.io.images import ENDINGS, TAIL_BYTES, image_size
+from lightning_pose.io.images import ENDINGS, TAIL_BYTES, image_size, is_inside
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import Labels, Problem, UserError
 
@@ -62,16 +61,12 @@ def check_dataset(
 
 def _context(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
     """Refuse labels whose images have no context at all; a few without are none of this check's business."""
-    paths = [path for path in labels.image_paths if _is_inside(path)]
+    paths = [path for path in labels.image_paths if is_inside(path, data_dir)]
     if any(find_context(path, data_dir) for path in paths):
         return []
     example = next((names[2] for path in paths if (names := context_paths(path))), "img0011.png")
     expected = f"images with their neighbours in time beside them, such as {example}, for heatmap_mhcrnn"
     return [Problem(str(csv_file), expected, f"none for any of {len(labels.image_paths)} images")]
-
-
-def _is_inside(path: str) -> bool:
-    return "\0" not in path and not os.path.isabs(path) and ".." not in Path(path).parts
 
 
 def _names_differ(csv_file: Path, found: list[str], expected: list[str], source: str) -> Problem:
@@ -94,20 +89,19 @@ def _duplicates(csv_file: Path, labels: Labels, first: dict[str, str]) -> list[P
 
 
 def _images(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
-    root = data_dir.resolve()
     if crops_dir(csv_file) is not None:  # a box that misses part of the animal is no mistake of the labels
         labels = replace(labels, keypoints_px=np.full_like(labels.keypoints_px, np.nan))
     with ThreadPoolExecutor(4) as pool:
         checked = pool.map(
-            lambda item: _image(csv_file, labels, item[0], item[1], data_dir, root),
+            lambda item: _image(csv_file, labels, item[0], item[1], data_dir),
             enumerate(labels.image_paths),
         )
         return [problem for found in checked for problem in found]
 
 
-def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path, root: Path) -> list[Problem]:
+def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) -> list[Problem]:
     where = f"{csv_file}, row {row + 4}"
-    if not _is_inside(path) or not (data_dir / path).resolve().is_relative_to(root):
+    if not is_inside(path, data_dir):
         return [Problem(where, f"an image path inside {data_dir}", path)]
     try:
         height, width = image_size(data_dir / path)

@@ -14,8 +14,8 @@ import numpy as np
 from lightning_pose.data.clips import read_video_boxes
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
-from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, next_generation
-from lightning_pose.io.files import write_json
+from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, next_generation, write_manifest
+from lightning_pose.io.files import sha256
 from lightning_pose.io.video import Video, open_video
 from lightning_pose.io.video_damage import check_video
 from lightning_pose.io.video_stretch import read_ahead
@@ -65,9 +65,13 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
     own_boxes = output_dir / BOXES_FILE
     if own_boxes.resolve() != bbox_csv.resolve():
         write_bboxes(read_bboxes(bbox_csv), own_boxes)
-    entry = {"files": {output.name: output.stat().st_size}, "boxes": boxes_digest(xywh_px)}
+    entry = {
+        "files": {output.name: output.stat().st_size},
+        "sha256": {output.name: sha256(output)},
+        "boxes": boxes_digest(xywh_px),
+    }
     content = {"source": video.name, "images_dir": ".", "crop_size": list(crop_hw)}
-    write_json({**content, "generation": generation, "crops": {video.name: entry}}, manifest)
+    write_manifest({**content, "generation": generation, "crops": {video.name: entry}}, manifest)
     logger.info("wrote %s: %d frames of %d x %d px", output, len(xywh_px), crop_hw[1], crop_hw[0])
     return output
 

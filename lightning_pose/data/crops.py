@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,19 +23,23 @@ import numpy as np
 from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
-from lightning_pose.io.bboxes import read_bboxes
-from lightning_pose.io.crop_manifest import MANIFEST, crop_name, next_generation, read_manifest
-from lightning_pose.io.files import sha256, write_atomic, write_json
-from lightning_pose.io.images import ENDINGS, TAIL_BYTES
+from lightning_pose.io.bboxes import read_matching_boxes
+from lightning_pose.io.crop_manifest import (
+    MANIFEST,
+    crop_name,
+    next_generation,
+    read_manifest,
+    write_manifest,
+)
+from lightning_pose.io.files import sha256, write_atomic
+from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
-from lightning_pose.machine import job_cores
+from lightning_pose.machine import end_with_parent, job_cores
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-NAMED = 5  # problems of one kind named one by one
-FIRST_ROW = 4  # of a labels CSV, as an editor counts
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def crop_labeled_images(
         raise UserError(Problem("jobs", "a number above 0", str(jobs)))
     labels = read_labels(labels_csv)
     _check_paths(labels, labels_csv, data_dir, images_dir)
-    xywh_px = _matching_boxes(labels, labels_csv, bbox_csv)
+    xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
     manifest_path = output_csv.parent / MANIFEST
     generation = next_generation(manifest_path)
     old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
@@ -124,7 +128,7 @@ def crop_labeled_images(
     entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
     relative = os.path.relpath(images_dir, output_csv.parent)
     content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
-    write_json({**content, "generation": generation, "crops": entries}, manifest_path)
+    write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
     cropped = sum(result.fresh for result in results)
     logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
     return CropSummary(cropped, len(tasks))
@@ -134,14 +138,11 @@ def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: P
     """Refuse what would overwrite a source or another crop, or write outside the folder of the crops."""
     if data_dir.resolve() == images_dir.resolve():
         raise UserError(Problem("images_dir", f"another folder than the images' {data_dir}", str(images_dir)))
+    problems = outside_problems(labels.image_paths, data_dir, labels_csv)
+    if problems:
+        raise UserError(problems)
     taken: dict[str, int] = {}
-    problems = []
     for row, path in enumerate(labels.image_paths, FIRST_ROW):
-        pure = PurePosixPath(path)
-        if "\0" in path or not pure.name or pure.is_absolute() or ".." in pure.parts:
-            where = f"{labels_csv}, row {row}"
-            problems.append(Problem(where, f"an image path inside {data_dir}", repr(path)))
-            continue
         for name in (crop_name(path), context_name(path)):
             if taken.setdefault(name, row) != row:
                 where = f"{labels_csv}, row {row} ({path})"
@@ -150,23 +151,6 @@ def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: P
                 break
     if problems:
         raise UserError(problems)
-
-
-def _matching_boxes(labels: Labels, labels_csv: Path, bbox_csv: Path) -> np.ndarray:
-    boxes = read_bboxes(bbox_csv)
-    rows = {str(name): row for row, name in enumerate(boxes.index)}
-    wanted = set(labels.image_paths)
-    missing = [Problem(str(bbox_csv), f"a box for {path} of {labels_csv}", "none")
-               for path in labels.image_paths if path not in rows]  # fmt: skip
-    extra = [Problem(f"{bbox_csv}, row {row + 2}", f"an image of {labels_csv}", name)
-             for name, row in rows.items() if name not in wanted]  # fmt: skip
-    problems = [*missing[:NAMED], *extra[:NAMED]]
-    if len(missing) + len(extra) > len(problems):
-        found = f"{len(missing)} missing, {len(extra)} of other images"
-        problems.append(Problem(str(bbox_csv), f"a box for each of {len(wanted)} images", found))
-    if problems:
-        raise UserError(problems)
-    return boxes.xywh_px[[rows[path] for path in labels.image_paths]]
 
 
 def _box(xywh: np.ndarray) -> Box:
@@ -226,13 +210,14 @@ def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:
 
 
 def _prepare_worker() -> None:
-    """Give OpenCV one thread, and let glibc reuse the memory of a decoded frame for the next.
+    """End with the command, give OpenCV one thread, and let glibc reuse memory from frame to frame.
 
     By default it hands large blocks back to the kernel each time, and the page faults of fetching them again
     cost as much as a third of the work.
     """
     import cv2
 
+    end_with_parent()
     cv2.setNumThreads(1)
     with suppress(OSError, AttributeError):  # another C library than glibc
         libc = ctypes.CDLL(None)
@@ -243,7 +228,7 @@ def _prepare_worker() -> None:
 def _crop_one(task: CropTask) -> CropResult:
     """Crop an image unless its crop is up to date."""
     try:
-        sources = {name: _read_bytes(task, name) for name in (task.image, *task.context)}
+        sources = {name: read_bytes(Path(task.data_dir) / name) for name in (task.image, *task.context)}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in sources.items()}
         stamp = {"box": list(task.box), "sources": digests}
         done = task.done
@@ -268,25 +253,9 @@ def _crop_one(task: CropTask) -> CropResult:
     return CropResult(entry, fresh=True, empty=empty)
 
 
-def _read_bytes(task: CropTask, name: str) -> bytes:
-    path = Path(task.data_dir) / name
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(Problem(str(path), "an image", error.strerror or "unreadable")) from None
-
-
 def _decode(task: CropTask, name: str, content: bytes) -> np.ndarray:
-    """Decode an image, (H, W, 3) in OpenCV's channel order; half an image is refused, not filled up."""
-    import cv2
-
-    path = str(Path(task.data_dir) / name)
-    endings = [ending for magic, ending in ENDINGS.items() if content.startswith(magic)]
-    if endings and endings[0] not in content[-TAIL_BYTES:]:
-        raise UserError(Problem(path, "a whole image", "a truncated file"))
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if image is None:
-        raise UserError(Problem(path, "an image", "unreadable"))
+    """Decode an image, (H, W, 3) in OpenCV's channel order, that the task's box may be cut from."""
+    image = decode_image(Path(task.data_dir) / name, content)
     largest = LARGEST_BOX * max(image.shape[:2])
     if max(task.box[2:]) > largest:
         found = "{:g} x {:g} px".format(*task.box[2:])

@@ -18,27 +18,13 @@ from torch.utils.data import Dataset
 from lightning_pose.data.augmentation import Augmentation, augment, mirror_order
 from lightning_pose.data.context import Source, context_of_all
 from lightning_pose.geometry.crop_space import frame_to_crop
-from lightning_pose.types import Labels, Problem, Split, UserError, Visibility
+from lightning_pose.io.images import read_image
+from lightning_pose.types import Labels, Split, Visibility
 
 logger = logging.getLogger(__name__)
 
 CACHE_BYTES = 2 << 30
 STACKED = 4  # crops in a file of context
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read an image as RGB, (H, W, 3) uint8.
-
-    Raises
-    ------
-    UserError
-        If the file is missing or no image.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        found = "no such file" if not path.exists() else "unreadable"
-        raise UserError(Problem(str(path), "an image", found))
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from lightning_pose.evaluation.colors import PALETTE
 from lightning_pose.evaluation.crop_qa import BORDER, FLAGS, CropQa, count_status, find_flags, row_minima
-from lightning_pose.evaluation.plots import GREY, PALETTE, RASTER_FROM, STYLE
+from lightning_pose.evaluation.plots import GREY, RASTER_FROM, STYLE
 from lightning_pose.io.files import write_atomic
 
 GOOD, NEAR_COLOR, OUTSIDE_COLOR = PALETTE[0], PALETTE[4], PALETTE[1]

@@ -21,7 +21,7 @@ from lightning_pose.evaluation.crop_qa import (
     worst_first,
 )
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.tables import format_number
+from lightning_pose.io.tables import format_number, text_cell
 
 # margins as shares of the box; box_ratio: side of the box over span of the keypoints
 COLUMNS = (
@@ -55,7 +55,12 @@ def table_rows(qa: CropQa) -> Iterator[dict[str, str | int]]:
         yield {"kind": "status", "name": name, "n": count}
     for k, name in enumerate(qa.keypoint_names):
         confidence = _number(median(qa.confidence[:, k]))
-        yield {"kind": "keypoint", "name": name, **_counts(qa, slice(None), k), "confidence": confidence}
+        yield {
+            "kind": "keypoint",
+            "name": text_cell(name),
+            **_counts(qa, slice(None), k),
+            "confidence": confidence,
+        }
     yield from _frame_rows(qa, flags)
 
 
@@ -79,7 +84,7 @@ def _frame_rows(qa: CropQa, flags: dict[str, np.ndarray]) -> Iterator[dict[str, 
     rank[order] = np.arange(1, len(order) + 1)
     for row, name in enumerate(qa.names):
         yield {
-            "kind": "frame", "name": str(name), "n": int(known[row].sum()),
+            "kind": "frame", "name": text_cell(str(name)), "n": int(known[row].sum()),
             "labelled": int(qa.is_label[row].sum()), "outside": int(outside[row].sum()),
             "near_border": int(near[row].sum()), "least_margin": _number(margins[row]),
             "box_ratio": _number(ratios[row]), "confidence": _number(confidence[row]),

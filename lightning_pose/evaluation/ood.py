@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 LOWEST_PX = 0.01
 
@@ -100,6 +99,8 @@ def paired(errors: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def spearman(errors: np.ndarray, deviation: np.ndarray) -> float:
     """Return Spearman's rank correlation of error and standard deviation; NaN where undefined."""
+    from scipy import stats  # which takes a second to import
+
     errors, spread = paired(errors, deviation)
     if len(errors) < 2 or np.ptp(errors) == 0 or np.ptp(spread) == 0:
         return float("nan")
@@ -121,6 +122,8 @@ def auroc(errors: np.ndarray, deviation: np.ndarray, limit_px: float) -> float:
     The probability that a random keypoint above the limit has the larger deviation, ties counting half
     (the Mann-Whitney statistic). NaN if all errors lie on one side.
     """
+    from scipy import stats
+
     errors, spread = paired(errors, deviation)
     wrong = errors > limit_px
     positives, negatives = int(wrong.sum()), int((~wrong).sum())

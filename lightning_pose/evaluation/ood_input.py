@@ -140,7 +140,7 @@ def compare(
     """
     if any(member.kind == ALL for member in members):
         raise UserError(Problem("kind of a member", f"a name other than {ALL}, which is all together", ALL))
-    labels = _ordered(read_labels(labels_csv), labels_csv, keypoint_names)
+    labels = order_keypoints(read_labels(labels_csv), labels_csv, keypoint_names)
     keypoints, known = [], True
     trained, chose = np.zeros((2, len(labels.image_paths)), bool)
     for member in members:
@@ -185,7 +185,7 @@ def with_missing(comparison: Comparison, missing: Sequence[MissingMember]) -> Co
     return replace(comparison, note="; ".join(text for text in (comparison.note, note) if text))
 
 
-def _ordered(labels: Labels, labels_csv: Path, keypoint_names: list[str] | None) -> Labels:
+def order_keypoints(labels: Labels, labels_csv: Path, keypoint_names: list[str] | None) -> Labels:
     """Return labels with their keypoints in the order wanted."""
     if keypoint_names is None or labels.keypoint_names == keypoint_names:
         return labels

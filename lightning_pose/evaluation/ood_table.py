@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.evaluation.kind_comparison import kind_differences
 from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.evaluation.ood import (
     ErrorCurve,
@@ -19,10 +20,14 @@ from lightning_pose.evaluation.ood import (
     spearman,
 )
 from lightning_pose.evaluation.ood_input import ALL, Comparison
+from lightning_pose.evaluation.risk_coverage import RiskCurve, risk_curve
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.tables import format_number
+from lightning_pose.io.tables import format_number, text_cell
 
-COLUMNS = ("figure", "set", "kind", "seed", "frame", "keypoint", "threshold", "statistic", "value", "n")
+COLUMNS = (
+    "figure", "set", "kind", "versus", "seed", "frame", "keypoint", "threshold", "coverage", "statistic",
+    "value", "n",
+)  # fmt: skip
 LIMITS_PX = (5.0, 10.0)
 OF_ERRORS = ("n", "mean", "median", "p90")  # need no standard deviation
 Row = tuple[str, ...]
@@ -35,6 +40,12 @@ def curves(comparison: Comparison) -> dict[str, ErrorCurve]:
         kind: error_curve(comparison.of_kind(kind), comparison.deviation, thresholds)
         for kind in dict.fromkeys(comparison.kinds)
     }
+
+
+def risks(comparison: Comparison) -> dict[str, RiskCurve]:
+    """Return the risk-coverage curve of each kind; all drop the same keypoints."""
+    kinds = dict.fromkeys(comparison.kinds)
+    return {kind: risk_curve(comparison.of_kind(kind), comparison.deviation) for kind in kinds}
 
 
 def summary(comparison: Comparison, kind: str) -> dict[str, float]:
@@ -50,12 +61,15 @@ def summary(comparison: Comparison, kind: str) -> dict[str, float]:
 def table_rows(comparison: Comparison) -> Iterator[Row]:
     """Yield every number of the plots."""
     yield from _curve_rows(comparison)
+    yield from _risk_rows(comparison)
+    yield from _comparison_rows(comparison)
     yield from _summary_rows(comparison)
     yield from _sample_rows(comparison)
 
 
 def _row(figure: str, name: str, kind: str, statistic: str, value: float, n: int, **place: str) -> Row:
-    cells = {"figure": figure, "set": name, "kind": kind, "statistic": statistic, **place}
+    texts = {"figure": figure, "set": name, "kind": kind, "statistic": statistic, **place}
+    cells = {column: text_cell(text) for column, text in texts.items()}
     cells |= {"value": format_number(float(value)), "n": str(n)}
     return tuple(cells.get(column, "") for column in COLUMNS)
 
@@ -67,6 +81,21 @@ def _curve_rows(comparison: Comparison) -> Iterator[Row]:
                 value = getattr(curve, statistic)[i]
                 place = {"threshold": format_number(float(threshold))}
                 yield _row("curve", comparison.name, kind, statistic, value, int(count), **place)
+
+
+def _risk_rows(comparison: Comparison) -> Iterator[Row]:
+    for kind, curve in risks(comparison).items():
+        for coverage, mean, count in zip(curve.coverage, curve.mean, curve.count, strict=True):
+            place = {"coverage": format_number(float(coverage))}
+            yield _row("risk_coverage", comparison.name, kind, "mean", mean, int(count), **place)
+
+
+def _comparison_rows(comparison: Comparison) -> Iterator[Row]:
+    for own in kind_differences(comparison):
+        numbers = {"difference": own.mean, "interval_low": own.low, "interval_high": own.high}
+        for statistic, value in numbers.items():
+            place = {"versus": own.versus}
+            yield _row("comparison", comparison.name, own.kind, statistic, value, own.frames, **place)
 
 
 def _summary_rows(comparison: Comparison) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Draw the OOD plots: a vector PDF of four pages. Nothing is computed here that is not in the table."""
+"""Draw the OOD plots: a vector PDF of five pages. Nothing is computed here that is not in the table."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from lightning_pose.evaluation.colors import kind_colors
+from lightning_pose.evaluation.kind_comparison import Difference, kind_differences
 from lightning_pose.evaluation.ood import paired
 from lightning_pose.evaluation.ood_input import ALL, Comparison
-from lightning_pose.evaluation.ood_table import curves, summary
+from lightning_pose.evaluation.ood_table import curves, risks, summary
 from lightning_pose.io.files import write_atomic
 
-# Okabe & Ito's colours, which colour-blind readers tell apart.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
 STYLE: Any = {
@@ -32,6 +32,7 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "pdf.fonttype": 42,
     "legend.frameon": False,
+    "text.parse_math": False,  # a $ in a name is a $
     "figure.constrained_layout.use": True,
 }
 GREY = "#6e6e6e"
@@ -56,9 +57,10 @@ def draw_ood_plots(
     figures_dir : folder for each page as PNG, None = no PNGs.
     """
     kinds = list(dict.fromkeys(kind for comparison in comparisons for kind in comparison.kinds))
-    chosen = {kind: (colors or {}).get(kind, PALETTE[i % len(PALETTE)]) for i, kind in enumerate(kinds)}
+    chosen = kind_colors(kinds, colors)
     pages = {
         "error_vs_deviation": _curve_page,
+        "risk_coverage": _risk_page,
         "error_per_keypoint": _keypoint_page,
         "error_scatter": _scatter_page,
         "numbers": _numbers_page,
@@ -118,6 +120,24 @@ def _curve_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Fig
         axis.set_zorder(share_axis.get_zorder() + 1)
         axis.patch.set_visible(False)
     _logarithmic(axes)
+    _legend(figure, axes[0])
+    return figure
+
+
+def _risk_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
+    figure, axes = _panels(comparisons, (11, 4.8))
+    for axis, comparison in zip(axes, comparisons, strict=True):
+        for i, (kind, curve) in enumerate(risks(comparison).items()):
+            dropped, dash = 100 * (1 - curve.coverage), DASHES[i % len(DASHES)]
+            axis.plot(dropped, curve.mean, linestyle=dash, color=colors[kind], linewidth=1.8, label=kind)
+        axis.set(
+            xlabel=f"least certain keypoints dropped (%), by {SPREAD_LABEL.removesuffix(' (frame px)')}",
+            ylabel=f"mean {ERROR_LABEL} of the others",
+            xlim=(-2, 100),
+        )
+        if not np.isfinite(axis.dataLim.y1):
+            axis.text(0.5, 0.5, "nothing to show", ha="center", color=GREY, transform=axis.transAxes)
+    axes[0].set_ylim(bottom=0)
     _legend(figure, axes[0])
     return figure
 
@@ -197,21 +217,53 @@ def _numbers_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
             cells.append(
                 [comparison.name, kind, f"{numbers[0]:.0f}", *(_shown(value) for value in numbers[1:])]
             )
-    figure = Figure(figsize=(11, 0.9 + 0.36 * len(cells)))
-    axis = figure.subplots()
-    axis.axis("off")
+    differences = [(own.name, found) for own in comparisons for found in _against_first(own)]
+    rows = [len(cells), *([len(differences)] if differences else [])]
+    figure = Figure(figsize=(11, 0.4 + 0.75 * len(rows) + 0.36 * sum(rows)))
+    axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=[count + 2 for count in rows])[:, 0]
     title = "Errors in frame px over all labelled keypoints and members"
     notes = [f"{own.name}: {own.note}" for own in comparisons if own.note]
-    axis.set_title("\n".join([title, *map(_wrapped, notes)]), loc="left", fontsize=10)
+    _table(axes[0], "\n".join([title, *map(_wrapped, notes)]), header, cells, colors)
+    if differences:
+        _difference_table(axes[1], differences, colors)
+    return figure
+
+
+def _against_first(comparison: Comparison) -> list[Difference]:
+    """Return how each kind compares with the first one; the table has the other pairs too."""
+    return [own for own in kind_differences(comparison) if own.versus == comparison.kinds[0]]
+
+
+def _difference_table(
+    axis: Axes, differences: list[tuple[str, Difference]], colors: Mapping[str, str]
+) -> None:
+    header = ["set", "model", "less that of", "frames", "difference", "95 % interval", "clear of 0"]
+    cells = [
+        [
+            name, own.kind, own.versus, f"{own.frames}", _shown(own.mean),
+            "undefined" if np.isnan(own.low) else f"{own.low:.2f} to {own.high:.2f}",
+            "yes" if own.is_clear else "no",
+        ]
+        for name, own in differences
+    ]  # fmt: skip
+    title = "Difference of mean error in frame px, keypoint by keypoint; interval by resampling whole frames"
+    _table(axis, title, header, cells, colors)
+
+
+def _table(
+    axis: Axes, title: str, header: list[str], cells: list[list[str]], colors: Mapping[str, str]
+) -> None:
+    """Draw rows of cells, the second of which names a kind."""
+    axis.axis("off")
+    axis.set_title(title, loc="left", fontsize=10)
     table = axis.table(
         cells, colLabels=header, loc="upper center", cellLoc="right", colLoc="right", edges="horizontal"
     )
     table.scale(1, 1.5)
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
-    for row, cell_texts in enumerate(cells, 1):
-        table[row, 1].get_text().set_color(colors.get(cell_texts[1], "black"))
-    return figure
+    for row, texts in enumerate(cells, 1):
+        table[row, 1].get_text().set_color(colors.get(texts[1], "black"))
 
 
 def _shown(value: float) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.evaluation.ood_input import Comparison, MissingMember
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.tables import format_number
+from lightning_pose.io.tables import format_number, text_cell
 from lightning_pose.sweep import parse_kind
 
 COLUMNS = (
@@ -80,7 +80,7 @@ def write_sweep_table(rows: Sequence[Cell], path: Path) -> None:
             places = (kind.model, kind.crop_ratio, kind.variant, kind.train_frames)
             numbers = (cell.mean.mean, cell.mean.standard_error, cell.median.mean, cell.median.standard_error)
             writer.writerow(
-                [cell.name, cell.kind, *places, " ".join(cell.seeds), " ".join(cell.missing),
+                [cell.name, text_cell(cell.kind), *places, " ".join(cell.seeds), " ".join(cell.missing),
                  *(format_number(number) for number in numbers)]
             )  # fmt: skip
 

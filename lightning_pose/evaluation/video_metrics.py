@@ -16,7 +16,7 @@ import numpy as np
 from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.predictions import write_pixel_errors
-from lightning_pose.io.tables import HEADER_ROWS, format_number
+from lightning_pose.io.tables import HEADER_ROWS, format_number, text_cell
 from lightning_pose.types import Predictions, Problem, UserError
 
 TEMPORAL_NORM, CONFIDENCE = "temporal_norm", "confidence"
@@ -99,4 +99,8 @@ def _summary_rows(keypoint_names: list[str], metrics: dict[str, np.ndarray]) -> 
             numbers = summarize(own)
             known = own[np.isfinite(own)]
             numbers["p10"] = float(np.percentile(known, 10)) if known.size else np.nan
-            yield [metric, keypoint, *(format_number(numbers[name]) for name in SUMMARY_COLUMNS[2:])]
+            yield [
+                metric,
+                text_cell(keypoint),
+                *(format_number(numbers[name]) for name in SUMMARY_COLUMNS[2:]),
+            ]

@@ -28,6 +28,7 @@ from lightning_pose.inference.pictures import (
 from lightning_pose.inference.predict import READERS, Predictor
 from lightning_pose.io.crop_manifest import crop_name
 from lightning_pose.io.cropzoom_dir import CropZoom, is_cropzoom_dir, read_cropzoom
+from lightning_pose.io.images import refuse_outside
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_facts import VideoFacts, probe_video
 from lightning_pose.types import Boxes, Predictions, Split
@@ -169,6 +170,7 @@ class CropZoomModel:
 
     def _windows(self, image_paths: list[str], data_dir: Path) -> Iterator[list[Window]]:
         """Yield the frames of some images at a time, reading ahead by as many."""
+        refuse_outside(image_paths, data_dir)
         context = sees_context(self.detector) or sees_context(self.pose)
         sources = (
             context_of_all(image_paths, data_dir) if context else [[Source(path)] for path in image_paths]

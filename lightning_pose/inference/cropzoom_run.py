@@ -123,7 +123,6 @@ def predict_cropzoom(
     UserError
         Whatever is wrong with a model or an input, before anything is predicted.
     """
-    writes.check()
     cropzoom = read_cropzoom(folder)
     images = data_dir or Path(read_model_settings(cropzoom.detector_dir).data.data_dir)
     labels = [_read(path, images, cropzoom) for path in labels_csvs]

@@ -126,6 +126,11 @@ def _join_predictions(parts: list[Predictions]) -> Predictions:
         confidence,
         scorer=parts[0].scorer,
         xywh_frame_px=np.concatenate(boxes) if len(boxes) == len(parts) else None,
+        further={
+            name: np.concatenate([own.further[name] for own in parts])
+            for name in parts[0].further
+            if all(name in own.further for own in parts)
+        },
     )
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.data.context import context_of_all
-from lightning_pose.data.dataset import read_image, read_with_context, resize_image
+from lightning_pose.data.dataset import read_with_context, resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.inference.runtimes.base import Found, Session, TrainedNetwork
 from lightning_pose.inference.runtimes.calibrate import calibrate
 from lightning_pose.inference.runtimes.choose import runtime_for_images, runtime_for_video
 from lightning_pose.inference.runtimes.registry import runtime_of
 from lightning_pose.io.files import sha256
+from lightning_pose.io.images import read_image, refuse_outside
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits
 from lightning_pose.models.build import described, empty_network
 from lightning_pose.models.hardware import pick_device, set_threads
@@ -90,7 +91,8 @@ class Predictor:
         return TrainedNetwork(self.network, self.device, shape, identity)
 
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
-        """Predict on image files, paths relative to `data_dir`."""
+        """Predict on image files, paths relative to `data_dir` and inside it."""
+        refuse_outside(image_paths, Path(data_dir))
         note_images(data_dir, image_paths)
         parts = [self.predict_batch(*batch) for batch in self.batches(image_paths, Path(data_dir))]
         names = self.settings.data.keypoint_names or []

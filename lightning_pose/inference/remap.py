@@ -19,6 +19,7 @@ from lightning_pose.io.crop_manifest import (
     manifest_of_video,
     read_manifest,
 )
+from lightning_pose.io.files import sha256
 from lightning_pose.io.predictions import read_predictions, write_predictions
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
@@ -115,7 +116,8 @@ def read_video_crops(video: Path) -> VideoCrops | None:
     manifest, path, bbox_csv = manifest_of_video(video), video.parent / MANIFEST, video.parent / BOXES_FILE
     if manifest is None:
         return None
-    if str(video) in damaged_crops(path):
+    told = [entry["sha256"][video.name] for entry in manifest["crops"].values() if "sha256" in entry]
+    if str(video) in damaged_crops(path) or told not in ([], [sha256(video)]):
         raise UserError(
             Problem(str(video), f"the video of crops that {path} tells of (crop again)", "another")
         )

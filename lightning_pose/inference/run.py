@@ -18,7 +18,7 @@ from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
 from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.files import read_json, sha256, write_json
-from lightning_pose.io.images import image_size
+from lightning_pose.io.images import image_size, refuse_outside
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
@@ -55,10 +55,11 @@ def predict(
         same_keypoints(path, entry, settings)
         if data_dir is None:
             _same_kind_of_images(path, settings)
+        refuse_outside(entry.image_paths, _images_dir(path, data_dir, settings), path)
     check_destinations([output or _predictions_csv(model_dir, path) for path in resolved])
     predictor = Predictor(model_dir, overrides)
     for path, entry in zip(resolved, labels, strict=True):
-        folder = data_dir or crops_dir(path) or Path(settings.data.data_dir)
+        folder = _images_dir(path, data_dir, settings)
         if output is not None:
             write_predictions(predictor.predict_images(entry.image_paths, folder), output)
             continue
@@ -114,6 +115,10 @@ def crops_for(
             write_json(origin, stamp)
         cropped.append(write_crops(predictions, path, data_dir, detector_dir, workflow, keeps_boxes=True))
     return cropped
+
+
+def _images_dir(labels_csv: Path, data_dir: Path | None, settings: Settings) -> Path:
+    return data_dir or crops_dir(labels_csv) or Path(settings.data.data_dir)
 
 
 def _predictions_csv(model_dir: Path, labels_csv: Path) -> Path:

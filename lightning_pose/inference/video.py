@@ -98,7 +98,6 @@ def predict_videos(
         if detector_mode and given:
             expected = "none with --detector_mode, whose boxes are of whole videos"
             raise UserError(Problem(name, expected, "one"))
-    writes.check()
     stretches = find_stretches(videos, allow_truncated, frames)
     boxes = read_given_boxes(stretches, bbox_csvs)
     is_of_crops = crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None

@@ -26,19 +26,6 @@ class VideoOutput:
     bbox_columns: bool = False
     parquet: bool = False
 
-    def check(self) -> None:
-        """Refuse what cannot be written, before hours are spent.
-
-        Raises
-        ------
-        UserError
-            If pyarrow is missing.
-        """
-        if self.parquet:
-            from lightning_pose.io.parquet import check_parquet
-
-            check_parquet()
-
 
 KEYPOINTS_ONLY = VideoOutput()
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.io.changed import warn_if_changed
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import BOX_COORDS, format_number, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
 
 COLUMNS = BOX_COORDS
+NAMED = 5  # problems of one kind named one by one
 
 
 def read_bboxes(path: str | Path) -> Boxes:
@@ -26,6 +29,7 @@ def read_bboxes(path: str | Path) -> Boxes:
     UserError
         Every row that is no box: text, NaN, zero or negative size.
     """
+    warn_if_changed(path)
     rows = read_rows(Path(path))
     header = [name.strip() for name in rows[0]] if rows else []
     missing = [name for name in COLUMNS if name not in header]
@@ -63,6 +67,32 @@ def _duplicates(path: str | Path, body: list[tuple[int, list[str]]]) -> list[Pro
         for number, row in body
         if first.setdefault(row[0], number) != number
     ]
+
+
+def read_matching_boxes(path: str | Path, image_paths: Sequence[str], labels_csv: str | Path) -> Boxes:
+    """Read the boxes of labelled images, in the order of the labels.
+
+    Raises
+    ------
+    UserError
+        If there is no box for an image, or one for another image.
+    """
+    boxes = read_bboxes(path)
+    rows = {str(name): row for row, name in enumerate(boxes.index)}
+    wanted = set(image_paths)
+    missing = [Problem(str(path), f"a box for {name} of {labels_csv}", "none")
+               for name in image_paths if name not in rows]  # fmt: skip
+    extra = [Problem(f"{path}, row {row + 2}", f"an image of {labels_csv}", name)
+             for name, row in rows.items() if name not in wanted]  # fmt: skip
+    problems = [*missing[:NAMED], *extra[:NAMED]]
+    if len(missing) + len(extra) > len(problems):
+        found = f"{len(missing)} missing, {len(extra)} of other images"
+        problems.append(Problem(str(path), f"a box for each of {len(wanted)} images", found))
+    if problems:
+        raise UserError(problems)
+    order = [rows[name] for name in image_paths]
+    status = None if boxes.status is None else [boxes.status[row] for row in order]
+    return Boxes(list(image_paths), boxes.xywh_px[order], status)
 
 
 def write_bboxes(boxes: Boxes, path: str | Path) -> None:

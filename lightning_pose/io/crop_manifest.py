@@ -1,4 +1,7 @@
-"""``crops.json``: what was cropped from what. Standard library only, since the workflow reads it too."""
+"""``crops.json``: what was cropped from what. Standard library only, since the workflow reads it too.
+
+It is sealed with a checksum: a crop size that lost a bit would misplace every keypoint.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lightning_pose.io.files import seal, unseal, write_json
+
 MANIFEST = "crops.json"
 BOXES_FILE = "bbox.csv"
 FIRST_GENERATION = "1"
@@ -16,10 +21,15 @@ FIRST_GENERATION = "1"
 def read_manifest(path: str | Path) -> dict[str, Any] | None:
     """Return the manifest; None if there is none or it is damaged (then everything is cropped anew)."""
     try:
-        content = json.loads(Path(path).read_text())
+        content = unseal(json.loads(Path(path).read_text())) or {}
         return content if isinstance(content.get("crops"), dict) and "crop_size" in content else None
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def write_manifest(content: dict[str, Any], path: str | Path) -> None:
+    """Write a manifest, the last of the files that it tells of."""
+    write_json(seal(content), path)
 
 
 def crop_name(image_path: str) -> str:

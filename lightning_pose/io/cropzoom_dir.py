@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightning_pose.io.files import read_json, write_json
+from lightning_pose.io.files import read_json, seal, unseal, write_json
 from lightning_pose.settings import BoxSettings
 from lightning_pose.settings_checks import box_problems
 from lightning_pose.traces import note_read
@@ -57,7 +57,7 @@ def write_cropzoom(cropzoom: CropZoom, folder: Path) -> None:
         "anchor_keypoints": list(cropzoom.anchor_keypoints),
         "boxes": dataclasses.asdict(cropzoom.boxes),
     }
-    write_json(content, Path(folder) / CROPZOOM_FILE)
+    write_json(seal(content), Path(folder) / CROPZOOM_FILE)
 
 
 def read_cropzoom(folder: Path) -> CropZoom:
@@ -70,8 +70,8 @@ def read_cropzoom(folder: Path) -> CropZoom:
     """
     path = Path(folder) / CROPZOOM_FILE
     note_read(path)
-    content = read_json(path)
-    if not isinstance(content, dict):
+    content = unseal(read_json(path))
+    if content is None:
         found = "a damaged file" if path.is_file() else "no such file"
         raise UserError(Problem(str(path), "a cropzoom model (litpose create_cropzoom makes one)", found))
     problems = [Problem(f"{path}: {key}", *rest) for key, *rest in _wrong(content)]

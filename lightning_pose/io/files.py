@@ -14,6 +14,7 @@ from lightning_pose.traces import note_written
 from lightning_pose.types import Problem, UserError
 
 CHUNK_BYTES = 1 << 20
+SEAL = "checksum"  # key of a JSON file: of everything else in it
 
 
 @contextmanager
@@ -54,6 +55,23 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except (OSError, ValueError):
         return None
+
+
+def seal(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON shall hold, with a checksum of it, by which a flipped bit is found."""
+    return {**content, SEAL: _digest(content)}
+
+
+def unseal(content: Any) -> dict[str, Any] | None:
+    """Return what was sealed, None if it was damaged since; JSON of before there were seals has none."""
+    if not isinstance(content, dict):
+        return None
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    return rest if content.get(SEAL, _digest(rest)) == _digest(rest) else None
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def sha256(path: str | Path) -> str:

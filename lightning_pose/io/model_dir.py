@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_pose.config import load_config
-from lightning_pose.io.files import read_json
+from lightning_pose.io.changed import warn_if_changed
+from lightning_pose.io.files import read_json, unseal
 from lightning_pose.settings import Settings
 from lightning_pose.types import Problem, Split, UserError
 
@@ -23,9 +24,9 @@ def read_splits(model_dir: Path) -> dict[str, str]:
     UserError
         If the file is missing or damaged.
     """
-    splits = read_json(model_dir / SPLITS_FILE)
+    splits = unseal(read_json(model_dir / SPLITS_FILE))
     known = {split.value for split in Split}
-    if not isinstance(splits, dict) or not set(splits.values()) <= known:
+    if splits is None or not set(splits.values()) <= known:
         found = "a damaged file" if (model_dir / SPLITS_FILE).is_file() else "no such file"
         raise UserError(Problem(str(model_dir / SPLITS_FILE), "the splits of a training", found))
     return splits
@@ -43,4 +44,5 @@ def read_model_settings(model_dir: Path, overrides: Sequence[str] = ()) -> Setti
         raise UserError(
             Problem(str(model_dir), f"a trained model's folder with {CONFIG_FILE}", "no such file")
         )
+    warn_if_changed(model_dir / CONFIG_FILE)
     return load_config(model_dir / CONFIG_FILE, overrides, warn=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -10,31 +9,11 @@ import numpy as np
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.predictions import box_columns
 from lightning_pose.io.tables import BOX_COORDS, BOX_NAME
-from lightning_pose.types import Predictions, Problem, UserError
-
-
-def check_parquet() -> None:
-    """Refuse to go on without pyarrow.
-
-    Raises
-    ------
-    UserError
-        If it is not installed.
-    """
-    if importlib.util.find_spec("pyarrow") is None:
-        found = "none (pip install lightning-pose-cropzoom[parquet])"
-        raise UserError(Problem("--parquet", "the package pyarrow", found))
+from lightning_pose.types import Predictions
 
 
 def write_parquet(predictions: Predictions, path: Path) -> None:
-    """Write predictions; NaN, which is no prediction, becomes null.
-
-    Raises
-    ------
-    UserError
-        If pyarrow is not installed.
-    """
-    check_parquet()
+    """Write predictions; NaN, which is no prediction, becomes null."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -43,6 +22,8 @@ def write_parquet(predictions: Predictions, path: Path) -> None:
         x, y = predictions.keypoints_px[:, k].T
         for coord, values in (("x", x), ("y", y), ("likelihood", predictions.confidence[:, k])):
             columns[f"{name}_{coord}"] = pa.array(np.ascontiguousarray(values), from_pandas=True)
+        for coord, cells in predictions.further.items():
+            columns[f"{name}_{coord}"] = pa.array(np.ascontiguousarray(cells[:, k]), from_pandas=True)
     if predictions.xywh_frame_px is not None:
         for coord, values in zip(BOX_COORDS, box_columns(predictions.xywh_frame_px).T, strict=True):
             columns[f"{BOX_NAME}_{coord}"] = pa.array(np.ascontiguousarray(values), from_pandas=True)

@@ -1,7 +1,9 @@
 """Predictions CSV and pixel-error CSV.
 
 Predictions are x, y, likelihood; for labelled frames the set; and, as an option, the box that was looked at,
-as ``bbox`` x, y, h, w.
+as ``bbox`` x, y, h, w. Those of an ensemble may have the variance over its members, ``x_ens_var`` and
+``y_ens_var``, as the Ensemble Kalman Smoother names it, whose own files have the members' median and the
+posterior variance too.
 """
 
 from __future__ import annotations
@@ -12,17 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.io.changed import warn_if_changed
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import (
     SET_COLUMN,
     KeypointTable,
     format_number,
+    parse_keypoint_rows,
     parse_number,
-    read_keypoint_table,
     read_rows,
     write_keypoint_table,
 )
 from lightning_pose.types import Predictions, Problem, UserError
+
+BASIC = ("x", "y", "likelihood")
+VARIANCES = ("x_ens_var", "y_ens_var")
+SMOOTHED = ("x_ens_median", "y_ens_median", *VARIANCES, "x_posterior_var", "y_posterior_var")
+LAYOUTS = (BASIC, (*BASIC, *VARIANCES), (*BASIC, *SMOOTHED))  # columns that a keypoint may have
 
 
 def box_columns(xywh_px: np.ndarray) -> np.ndarray:
@@ -38,7 +46,13 @@ def read_predictions(path: str | Path) -> Predictions:
     UserError
         Every broken header, row and cell.
     """
-    table = read_keypoint_table(path, (("x", "y", "likelihood"),))
+    warn_if_changed(path)
+    return parse_predictions(Path(path), read_rows(Path(path)))
+
+
+def parse_predictions(path: Path, rows: list[list[str]]) -> Predictions:
+    """Parse the rows of a predictions CSV; `path` is for messages."""
+    table = parse_keypoint_rows(path, rows, LAYOUTS)
     is_video = all(name.isdecimal() for name in table.index)
     return Predictions(
         index=[int(name) for name in table.index] if is_video else table.index,
@@ -48,6 +62,7 @@ def read_predictions(path: str | Path) -> Predictions:
         splits=table.sets,
         scorer=table.scorer,
         xywh_frame_px=None if table.boxes is None else box_columns(table.boxes),
+        further={name: cells for name, cells in table.columns.items() if name not in BASIC},
     )
 
 
@@ -57,6 +72,7 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
         "x": predictions.keypoints_px[..., 0],
         "y": predictions.keypoints_px[..., 1],
         "likelihood": predictions.confidence,
+        **predictions.further,
     }
     index = [str(name) for name in predictions.index]
     boxes = None if predictions.xywh_frame_px is None else box_columns(predictions.xywh_frame_px)
@@ -90,6 +106,7 @@ def read_pixel_errors(path: str | Path) -> tuple[list[str], list[str], np.ndarra
     UserError
         Every row with a wrong number of cells and every cell that is no number.
     """
+    warn_if_changed(path)
     rows = read_rows(Path(path))
     if not rows or not rows[0]:
         raise UserError(Problem(str(path), "a header row", "an empty file"))

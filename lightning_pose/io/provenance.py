@@ -23,13 +23,13 @@ from typing import Any
 
 from lightning_pose import __version__
 from lightning_pose.fingerprint import fingerprint
+from lightning_pose.io.changed import PROVENANCE_FILE
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir
 from lightning_pose.io.files import read_json, sha256, write_json
 from lightning_pose.io.video import SUFFIXES
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.traces import Trace, traced
 
-PROVENANCE_FILE = "provenance.json"
 # images are too many
 RESULT_SUFFIXES = (".csv", ".json", ".yaml", ".safetensors", ".pdf", ".html", ".txt", ".mp4")
 WITHOUT_RESULTS = ("checkpoints", "tb_logs")  # folders of what is on its way

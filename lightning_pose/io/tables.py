@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lightning_pose.types import Problem, UserError
 
 HEADER_ROWS = 3
 SET_COLUMN = "set"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 BOX_NAME, BOX_COORDS = "bbox", ("x", "y", "h", "w")  # of box columns, as if of a keypoint
 
 
@@ -48,8 +50,36 @@ class KeypointTable:
     boxes: np.ndarray | None = None
 
 
-def read_rows(path: Path) -> list[list[str]]:
-    """Read the cells of a CSV file.
+@dataclass(frozen=True)
+class TableHeader:
+    """What the header rows say.
+
+    Parameters
+    ----------
+    scorer : str
+    keypoint_names : list of str
+        In the order of the columns.
+    coords : tuple of str
+        The columns of each keypoint.
+    has_boxes, has_set : bool
+        Whether columns of a box, and the column `set`, follow.
+    """
+
+    scorer: str
+    keypoint_names: list[str]
+    coords: tuple[str, ...]
+    has_boxes: bool
+    has_set: bool
+
+    @property
+    def columns(self) -> int:
+        """How many columns there are, the index among them."""
+        boxes = len(BOX_COORDS) * self.has_boxes
+        return 1 + len(self.keypoint_names) * len(self.coords) + boxes + self.has_set
+
+
+def read_rows(path: Path, most: int | None = None) -> list[list[str]]:
+    """Read the cells of a CSV file, of its first `most` rows.
 
     Raises
     ------
@@ -59,7 +89,7 @@ def read_rows(path: Path) -> list[list[str]]:
     note_read(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(csv.reader(file))
+            return list(islice(csv.reader(file), most))
     except FileNotFoundError:
         raise UserError(Problem(str(path), "a CSV file", "no such file")) from None
     except (IsADirectoryError, UnicodeDecodeError, csv.Error) as error:
@@ -86,6 +116,32 @@ def parse_keypoint_rows(
     path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]
 ) -> KeypointTable:
     """Parse the rows of `path`: see `read_keypoint_table`."""
+    header = parse_header(path, rows, coords)
+    names, own_coords = header.keypoint_names, header.coords
+    keypoint_width = len(names) * len(own_coords)
+    width = header.columns - 1 - header.has_set
+    body = [(number, row) for number, row in enumerate(rows[HEADER_ROWS:], HEADER_ROWS + 1) if any(row)]
+    if body and body[0][1][0] == "" and not any(body[0][1][1:]):
+        body = body[1:]
+    if not body:
+        raise UserError(Problem(str(path), "at least one row below the header", "none"))
+    columns = [f"{name} {coord}" for name, coord in zip(rows[1][1 : width + 1], rows[2][1:], strict=False)]
+    values, problems = _numbers(path, body, columns, header.has_set)
+    if problems:
+        raise UserError(problems)
+    cells = values[:, :keypoint_width].reshape(len(body), len(names), len(own_coords))
+    return KeypointTable(
+        scorer=header.scorer,
+        index=[row[0] for _, row in body],
+        keypoint_names=names,
+        columns={coord: cells[..., i].copy() for i, coord in enumerate(own_coords)},
+        sets=[row[width + 1] for _, row in body] if header.has_set else None,
+        boxes=values[:, keypoint_width:].copy() if header.has_boxes else None,
+    )
+
+
+def parse_header(path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]) -> TableHeader:
+    """Parse the header rows of `path`: see `read_keypoint_table`."""
     if len(rows) < HEADER_ROWS:
         raise UserError(
             Problem(str(path), "three header rows (scorer, bodyparts, coords)", f"{len(rows)} rows")
@@ -96,47 +152,37 @@ def parse_keypoint_rows(
     has_boxes = _ends_with_boxes(names_row[:width], coords_row[:width])
     keypoint_width = width - len(BOX_COORDS) * has_boxes
     names, own_coords = _header(path, names_row[:keypoint_width], coords_row[:keypoint_width], coords)
-    body = [(number, row) for number, row in enumerate(rows[HEADER_ROWS:], HEADER_ROWS + 1) if any(row)]
-    if body and body[0][1][0] == "" and not any(body[0][1][1:]):
-        body = body[1:]
-    if not body:
-        raise UserError(Problem(str(path), "at least one row below the header", "none"))
-    columns = [f"{name} {coord}" for name, coord in zip(names_row[:width], coords_row, strict=False)]
-    values, problems = _numbers(path, body, columns, has_set)
-    if problems:
-        raise UserError(problems)
-    cells = values[:, :keypoint_width].reshape(len(body), len(names), len(own_coords))
-    return KeypointTable(
-        scorer=scorers[0] if scorers else "",
-        index=[row[0] for _, row in body],
-        keypoint_names=names,
-        columns={coord: cells[..., i].copy() for i, coord in enumerate(own_coords)},
-        sets=[row[width + 1] for _, row in body] if has_set else None,
-        boxes=values[:, keypoint_width:].copy() if has_boxes else None,
-    )
+    return TableHeader(scorers[0] if scorers else "", names, own_coords, has_boxes, has_set)
 
 
 def write_keypoint_table(table: KeypointTable, path: str | Path) -> None:
     """Write a labels or predictions file; numbers read back exactly."""
-    coords = list(table.columns)
-    per_keypoint = [(name, coord) for name in table.keypoint_names for coord in coords]
-    if table.boxes is not None:
-        per_keypoint += [(BOX_NAME, coord) for coord in BOX_COORDS]
-    extra = [] if table.sets is None else [SET_COLUMN]
-    header = [
-        ["scorer", *[table.scorer] * len(per_keypoint), *extra],
-        ["bodyparts", *(name for name, _ in per_keypoint), *("" for _ in extra)],
-        ["coords", *(coord for _, coord in per_keypoint), *("" for _ in extra)],
-    ]
+    coords = tuple(table.columns)
+    header = TableHeader(
+        table.scorer, table.keypoint_names, coords, table.boxes is not None, table.sets is not None
+    )
     cells = np.stack([table.columns[coord] for coord in coords], axis=-1).reshape(len(table.index), -1)
     if table.boxes is not None:
         cells = np.concatenate([cells, table.boxes], axis=1)
     with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerows(header)
+        writer.writerows(header_rows(header))
         for row, (name, numbers) in enumerate(zip(table.index, cells, strict=True)):
             ending = [] if table.sets is None else [table.sets[row]]
             writer.writerow([name, *(format_number(number) for number in numbers), *ending])
+
+
+def header_rows(header: TableHeader) -> list[list[str]]:
+    """Return the cells of the three header rows."""
+    per_keypoint = [(name, coord) for name in header.keypoint_names for coord in header.coords]
+    if header.has_boxes:
+        per_keypoint += [(BOX_NAME, coord) for coord in BOX_COORDS]
+    extra = [SET_COLUMN] if header.has_set else []
+    return [
+        ["scorer", *[header.scorer] * len(per_keypoint), *extra],
+        ["bodyparts", *(name for name, _ in per_keypoint), *("" for _ in extra)],
+        ["coords", *(coord for _, coord in per_keypoint), *("" for _ in extra)],
+    ]
 
 
 def format_number(number: float) -> str:
@@ -144,6 +190,18 @@ def format_number(number: float) -> str:
     if math.isnan(number):
         return ""
     return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
+
+
+def text_cell(text: str) -> str:
+    """Return a text for a table that people open: a spreadsheet shall show it, not compute it.
+
+    Files that are read back (labels, predictions, boxes, errors) hold names as they are.
+
+    References
+    ----------
+    OWASP, CSV Injection: a quote before what begins like a formula.
+    """
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def parse_number(text: str) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_pose.io.images import LARGEST_IMAGE_PX
 from lightning_pose.io.video_packets import outer_check
 from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
@@ -200,6 +201,7 @@ def _packets(container: Any, size: int) -> Iterator[tuple[int, int, int, bool, b
 
 def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
     stream = container.streams.video[0]
+    _refuse_large(path, stream.codec_context)
     context, shown = stream.codec_context, packets[packets["is_shown"]]
     if _begins_in_the_middle(packets):
         shown = shown[shown["tick"] >= _first_tick(path)]
@@ -223,6 +225,13 @@ def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
         is_timed,
         len(ticks) + missing,
     )
+
+
+def _refuse_large(path: Path, context: Any) -> None:
+    """Refuse frames that would fill the memory, before one is decoded."""
+    if context.height * context.width > LARGEST_IMAGE_PX:
+        found = f"{context.width} x {context.height}"
+        raise UserError(Problem(str(path), f"frames of at most {LARGEST_IMAGE_PX} pixels", found))
 
 
 def _begins_in_the_middle(packets: np.ndarray) -> bool:

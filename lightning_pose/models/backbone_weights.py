@@ -29,8 +29,9 @@ def load_packaged(model: nn.Module, timm_name: str) -> None:
     file = next(iter(sorted(folder.glob("models/*.pth"))), None)
     if file is None:
         raise UserError(Problem(str(folder), "a .pth file of weights", "none"))
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    source = [(key, value) for key, value in state.items() if not key.endswith("num_batches_tracked")]
+    source = [
+        (key, value) for key, value in read_state(file, "").items() if not key.endswith("num_batches_tracked")
+    ]
     own = model.state_dict()
     target = [key for key in own if not key.endswith("num_batches_tracked")]
     for key, (other, value) in zip(target, source, strict=False):

@@ -5,16 +5,19 @@ safetensors, or what torch saves of a state dict (``.pth``, ``.pt``, ``.ckpt``, 
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 from torch import nn
 
+from lightning_pose.io.files import write_atomic
 from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
@@ -27,6 +30,10 @@ WRAPPERS = (
     "model_state",
     "module",
 )  # keys that state dicts are saved under
+CHECKSUM = "sha256"  # key of the header of a safetensors file
+# what torch's and Python's readers raise over damaged bytes, besides `pickle.UnpicklingError`
+UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError,
+              ArithmeticError, MemoryError)  # fmt: skip
 NAMED = 3  # differences named one by one
 
 State = Mapping[str, torch.Tensor]
@@ -53,8 +60,8 @@ def read_state(path: Path, key: str) -> dict[str, torch.Tensor]:
         raise UserError(Problem(where, "a file of weights", "no such file"))
     note_read(path)
     try:
-        content = load_file(str(path)) if path.suffix == SAFE_SUFFIX else _read_torch(path)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        content = _read_safe(path) if path.suffix == SAFE_SUFFIX else _read_torch(path)
+    except (SafetensorError, *UNREADABLE) as error:
         raise UserError(Problem(where, "readable weights", first_line(error))) from None
     except pickle.UnpicklingError:
         found = "other Python objects, or a damaged file"
@@ -63,6 +70,38 @@ def read_state(path: Path, key: str) -> dict[str, torch.Tensor]:
     if not state:
         raise UserError(Problem(where, "readable weights: a state dict of tensors", "no tensors"))
     return state
+
+
+def write_weights(weights: State, path: Path) -> None:
+    """Write a safetensors file, with a checksum of its tensors in the header."""
+    tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
+    with write_atomic(path) as temporary:
+        temporary.write_bytes(save(tensors, {CHECKSUM: tensors_digest(tensors)}))
+
+
+def tensors_digest(tensors: State) -> str:
+    """Return a checksum of tensors, their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def damage_of_archive(path: Path) -> str | None:
+    """Return what is wrong with an archive of torch, None if nothing is, by checksums that torch ignores.
+
+    Files of before torch 1.6 are no archives and have no checksums.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return None
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, *UNREADABLE) as error:
+        return f"damaged: {first_line(error)}"
+    return None if damaged is None else f"damaged: the checksum of {damaged} in it is wrong"
 
 
 def load_fully(module: nn.Module, state: State, where: str, expected: str) -> None:
@@ -109,7 +148,19 @@ def without_prefix(state: State, prefixes: Iterable[str]) -> dict[str, torch.Ten
     return dict(state)
 
 
+def _read_safe(path: Path) -> dict[str, torch.Tensor]:
+    tensors = load_file(str(path))
+    with safe_open(str(path), "pt") as file:
+        told = (file.metadata() or {}).get(CHECKSUM)
+    if told is not None and told != tensors_digest(tensors):
+        raise ValueError("damaged: the tensors are not those that were written, by their checksum")
+    return tensors
+
+
 def _read_torch(path: Path) -> object:
+    damage = damage_of_archive(path)
+    if damage is not None:
+        raise ValueError(damage)
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

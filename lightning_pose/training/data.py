@@ -15,7 +15,7 @@ from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, sel
 from lightning_pose.data.sampling import EpochBatches
 from lightning_pose.data.threads import ThreadedLoader
 from lightning_pose.data.unlabeled import UnlabeledSequences, sequence_loader
-from lightning_pose.io.files import write_atomic
+from lightning_pose.io.files import seal, write_atomic
 from lightning_pose.io.model_dir import SPLITS_FILE
 from lightning_pose.models.hardware import loading_threads, pick_device
 from lightning_pose.settings import Settings, TrainingSettings, takes_context
@@ -38,7 +38,7 @@ def write_splits(labels: Labels, splits: list[Split], output_dir: Path) -> None:
     """Write ``splits.json``."""
     with write_atomic(output_dir / SPLITS_FILE) as temporary:
         named = {path: split.value for path, split in zip(labels.image_paths, splits, strict=True)}
-        temporary.write_text(json.dumps(named, indent=1))
+        temporary.write_text(json.dumps(seal(named), indent=1))
 
 
 class TrainingData(pl.LightningDataModule):

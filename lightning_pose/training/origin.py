@@ -25,7 +25,7 @@ WITHOUT_INFLUENCE = (
 )  # fmt: skip
 CODE_WITHOUT_INFLUENCE = tuple(
     f"lightning_pose.{name}"
-    for name in ("config", "settings", "settings_checks", "training.callbacks.curves",
+    for name in ("config", "settings", "settings_checks", "yaml_bombs", "training.callbacks.curves",
                  "training.callbacks.progress")
 )  # fmt: skip
 

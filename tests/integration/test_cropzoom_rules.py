@@ -1,6 +1,7 @@
 """Videos that the config names are predicted by the cropzoom model of each seed."""
 
 import csv
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
     labelled = would_run(squares, "labeled_videos")
     assert all(f"rule {rule}:" in labelled for rule in (*CHAIN, "label_video"))
     assert "cropzoom_1_2.5/video_preds/film.mp4/labeled.mp4" in labelled
+    gallery = would_run(squares, "results/squares/gallery/index.html")
+    assert all(f"rule {rule}:" in gallery for rule in (*CHAIN, "index_images", "write_gallery"))
+    assert "cropzoom_1_2.5/video_preds/film.mp4" in gallery
+    joined = would_run(squares, "ensembles")
+    assert all(f"rule {rule}:" in joined for rule in (*CHAIN, "ensemble_images", "ensemble_video"))
+    for kind, labels in product(("single", "pose_2.5"), ("labels.csv", "labels_new.csv")):
+        assert f"ensemble/{kind}/image_preds/{labels}/predictions_pixel_error.csv" in joined
+    assert "ensemble/cropzoom_2.5/video_preds/film.mp4/predictions.csv" in joined
     unknown = snakemake(squares, TARGET.replace("film", "other"), "--dry-run")
     assert unknown.returncode != 0
     assert "workflow.videos: expected other.mp4, found videos/film.mp4" in unknown.stdout + unknown.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -163,8 +164,11 @@ class Cluster:
         """Cut a node's power: its daemon and whatever runs on it are gone at once."""
         self.daemons[name].kill()
         self.daemons[name].wait()
-        for process in self._processes(name):
-            process.kill()
+        lost = self._processes(name)
+        for act in (psutil.Process.suspend, psutil.Process.kill):  # so that none tells of another's end
+            for process in lost:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    act(process)
 
     def _processes(self, node: str | None = None) -> list[psutil.Process]:
         """Return what jobs run here: the daemons of steps, and what they started."""
@@ -185,7 +189,8 @@ class Cluster:
         if "slurmctld" in self.daemons:
             self.say("scancel", *(job["id"] for job in self.jobs()))
         for process in self._processes():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         for daemon in reversed(self.daemons.values()):
             if daemon.poll() is None:
                 daemon.send_signal(signal.SIGTERM)

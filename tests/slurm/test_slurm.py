@@ -56,8 +56,9 @@ def test_a_training_that_is_cancelled_and_then_timed_out_ends_with_the_same_weig
 
 def test_a_job_that_fails_is_reported_with_the_end_of_its_log(lab) -> None:
     shutil.copytree(lab.folder / "data" / "tiny", lab.folder / "data" / "damaged")
-    image = sorted((lab.folder / "data" / "damaged").rglob("*.jpg"))[0]
-    lab.add_dataset("damaged")
+    rows = (lab.folder / "data" / "damaged" / "CollectedData_merged.csv").read_text().splitlines()
+    image = lab.folder / "data" / "damaged" / rows[3].split(",")[0]
+    lab.add_dataset("damaged", max_steps=3)
     config = lab.folder / "config" / "damaged.yaml"
     config.write_text(config.read_text().replace("data/tiny", "data/damaged"))
     image.write_bytes(b"no image")
@@ -65,7 +66,7 @@ def test_a_job_that_fails_is_reported_with_the_end_of_its_log(lab) -> None:
     well = "results/damaged/data/CollectedData_merged_new.csv/images.json"
     output = lab.snakemake(failing, well, "--restart-times", "1", code=1)
     assert output.count("SLURM status is: 'FAILED'") == 2
-    log = (lab.folder / "results/damaged/logs/train_detector.single_0.log").read_text()
+    log = (lab.folder / "results/damaged/logs/index_images.CollectedData_merged.csv.log").read_text()
     assert image.name in log and log.strip().splitlines()[-1] in output
     assert (lab.folder / well).is_file()
 
@@ -78,8 +79,8 @@ def test_a_node_that_goes_down_costs_no_training(lab, undisturbed) -> None:
     job = lab.training_job()
     lab.cluster.lose_node(job["node"])
     lab.finish(run)
-    [same] = [own for own in lab.cluster.jobs("COMPLETED") if own["id"] == job["id"]]
-    assert same["node"] != job["node"]
+    [done] = [own for own in lab.cluster.jobs("COMPLETED") if own["about"] == job["about"]]
+    assert done["node"] != job["node"]
     assert "going on from step" in lab.log_of("lost")
     assert lab.weights(model) == undisturbed
     lab.cluster.start_node(job["node"])

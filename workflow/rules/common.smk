@@ -12,7 +12,7 @@ sys.path.insert(0, workflow.basedir)
 
 from lightning_pose.config import load_config
 from lightning_pose.data.context import existing_context
-from lightning_pose.fingerprint import fingerprint
+from lightning_pose.fingerprint import files_fingerprint, fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import SUFFIXES, find_videos
@@ -37,7 +37,8 @@ if ON_CLUSTER:
     CORES = CROPPING_CORES
 # not in the fingerprints of steps whose settings are in their parameters or arguments
 SETTINGS_CODE = tuple(
-    f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks")
+    f"lightning_pose.{name}"
+    for name in ("config", "settings", "settings_checks", "yaml_bombs")
 )
 # what a training shows on its way makes no other weights
 TRAIN_CODE = fingerprint(
@@ -50,7 +51,13 @@ PREDICT_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
     for module in ("inference.predict", "io.predictions")
 ]
-OOD_PAGES = ("error_vs_deviation", "error_per_keypoint", "error_scatter", "numbers")
+OOD_PAGES = (
+    "error_vs_deviation",
+    "risk_coverage",
+    "error_per_keypoint",
+    "error_scatter",
+    "numbers",
+)
 # what else `litpose predict` can write of a video, which no rule asks it for
 VIDEO_OUTPUT = "lightning_pose.inference.video_output"
 VIDEO_CODE = [
@@ -64,16 +71,18 @@ CROPZOOM_CODE = [
 ]
 CSV = r"[^/]+\.csv"
 VIDEO = r"[^/]+\.(" + "|".join(suffix.removeprefix(".") for suffix in SUFFIXES) + ")"
-# predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones
+# predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones, ensembles'
 IN_FRAME_PX = (
     r"single[^/]*/image_preds/[^/]+/predictions"
     r"|pose[^/]*/image_preds/cropped_[^/]+/remapped_predictions"
+    r"|ensemble/[^/]+/image_preds/[^/]+/predictions"
 )
 
 
 wildcard_constraints:
     dataset=r"[^/]+",
     seed=r"\d+",
+    ensemble=r"[^/]+",
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
@@ -321,6 +330,31 @@ def member_options(wildcards):
         ("--missing", *member) for member in missing
     ]
     return [str(part) for option in options for part in option]
+
+
+def external_members(wildcards):
+    """(kind, number, InD predictions, OOD predictions) of what other tools predicted."""
+    return [
+        (kind, number, ind, ood)
+        for kind, own in settings(wildcards.dataset).workflow.external.items()
+        for number, (ind, ood) in enumerate(zip(own["ind"], own["ood"]))
+    ]
+
+
+def plotted_predictions(wildcards):
+    """Predictions of the members and of other tools."""
+    own = [file for member in external_members(wildcards) for file in member[2:]]
+    return [*member_predictions(wildcards), *own]
+
+
+def plotted_options(wildcards):
+    """The members, other tools' and those that are missing, as options of a command."""
+    own = [
+        str(part)
+        for member in external_members(wildcards)
+        for part in ("--member", *member)
+    ]
+    return [*member_options(wildcards), *own]
 
 
 def share_of(cores):

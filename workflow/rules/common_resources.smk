@@ -146,6 +146,11 @@ def table_minutes(wildcards, input, attempt):
     return minutes(table_megabytes(input), attempt)
 
 
+def blocks_mb(wildcards, attempt):
+    """Memory for steps that hold some thousand rows of tables at a time."""
+    return again(STEP_MB, attempt)
+
+
 def cropping_minutes(wildcards, input, attempt):
     return minutes(rows_of(input.labels) / CROPPED_PER_S, attempt)
 

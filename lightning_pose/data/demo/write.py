@@ -17,7 +17,7 @@ from lightning_pose.data.demo.motion import poses
 from lightning_pose.data.demo.scene import HEIGHT, WIDTH, Scene, build_scene, finish
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import write_labels
-from lightning_pose.machine import job_cores
+from lightning_pose.machine import end_with_parent, job_cores
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,9 @@ def create_demo_data(
     if count <= 1:
         written = [_write_session(session, output_dir) for session in sessions]
     else:
-        with ProcessPoolExecutor(count, mp_context=get_context("forkserver")) as pool:
+        with ProcessPoolExecutor(
+            count, mp_context=get_context("forkserver"), initializer=end_with_parent
+        ) as pool:
             written = list(pool.map(_write_session, sessions, [output_dir] * len(sessions)))
     for session, (_, exact) in zip(sessions, written, strict=True):
         if session.is_video:

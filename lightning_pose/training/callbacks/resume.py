@@ -19,7 +19,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from lightning_pose.io.files import write_atomic
-from lightning_pose.training.callbacks.validation import Validation, write_weights
+from lightning_pose.models.weights_file import UNREADABLE, damage_of_archive, write_weights
+from lightning_pose.training.callbacks.validation import Validation
 from lightning_pose.types import first_line
 
 logger = logging.getLogger(__name__)
@@ -137,9 +138,12 @@ def read_state(path: Path, origin: dict[str, str]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
+        damage = damage_of_archive(path)
+        if damage is not None:
+            raise OSError(damage)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         changed = [name for name, text in origin.items() if state["origin"].get(name) != text]
-    except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, EOFError, AttributeError) as error:
+    except (pickle.UnpicklingError, *UNREADABLE) as error:
         reason = first_line(error)
         logger.warning("%s cannot be read (%s): starting afresh", path, reason)
         return None

@@ -11,9 +11,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from safetensors.torch import save
 
-from lightning_pose.io.files import write_atomic
+from lightning_pose.models.weights_file import write_weights
 from lightning_pose.settings import TrainingSettings
 from lightning_pose.training.module import Plan
 
@@ -113,12 +112,6 @@ class Validation(Callback):
             logger.warning("no validation error was measured: keeping the last weights")
         write_weights(self.best or _copy(own.result), self.output)
         logger.info("best weights: step %d, validation error %.2f px", self.step, self.error_px)
-
-
-def write_weights(weights: Weights, path: Path) -> None:
-    """Write a safetensors file."""
-    with write_atomic(path) as temporary:
-        temporary.write_bytes(save({key: value.contiguous() for key, value in weights.items()}))
 
 
 def _copy(network: torch.nn.Module) -> Weights:

@@ -1,6 +1,5 @@
 """Crops show what the geometry says, and only stale ones are made anew."""
 
-import json
 import logging
 
 import cv2
@@ -11,7 +10,7 @@ from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.data.cut import crop_image
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import write_bboxes
-from lightning_pose.io.crop_manifest import damaged_crops
+from lightning_pose.io.crop_manifest import damaged_crops, read_manifest
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.types import Boxes, Labels, UserError
 
@@ -197,12 +196,12 @@ CHANGES = [("nothing", 0), ("source", 1), ("context", 1), ("box", 1), ("missing"
 @pytest.mark.parametrize(("what", "count"), CHANGES)
 def test_only_stale_crops_are_made_anew(project, caplog, what, count) -> None:
     assert cropped(project, caplog) == 3
-    before = json.loads(project.manifest.read_text())
+    before = read_manifest(project.manifest)
     change(project, what)
     assert cropped(project, caplog) == count
     assert not damaged_crops(project.manifest)
     if what in ("missing", "truncated", "damaged", "manifest"):
-        after = json.loads(project.manifest.read_text())
+        after = read_manifest(project.manifest)
         assert {**after, "generation": before["generation"]} == before
     assert cropped(project, caplog) == 0
 

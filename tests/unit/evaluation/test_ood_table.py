@@ -6,9 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from lightning_pose.evaluation.kind_comparison import kind_differences
 from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.evaluation.ood import auroc, error_curve, spearman
 from lightning_pose.evaluation.ood_table import COLUMNS, curves, summary, write_table
+from lightning_pose.evaluation.risk_coverage import risk_curve
 
 KEY = tuple(name for name in COLUMNS if name not in ("value", "n"))
 
@@ -78,6 +80,25 @@ def test_all_that_a_curve_draws_is_there(written, comparison) -> None:
         assert len(mine) == 3 * len(curve.thresholds)
 
 
+def test_risks_and_differences_follow_from_the_samples(written, comparison) -> None:
+    own = comparison()
+    rows = written(own)
+    errors, deviation = samples_of(rows, own)
+    for kind in ("single", "pose"):
+        found = rows_of(rows, figure="risk_coverage", kind=kind)
+        coverage = np.array([number(row["coverage"]) for row in found])
+        curve = risk_curve(errors[[kind == name for name in own.kinds]], deviation, coverage)
+        np.testing.assert_array_equal([number(row["value"]) for row in found], curve.mean)
+        np.testing.assert_array_equal([int(row["n"]) for row in found], curve.count)
+    (expected,) = kind_differences(own)
+    found = rows_of(rows, figure="comparison", kind="pose", versus="single")
+    values = {row["statistic"]: number(row["value"]) for row in found}
+    assert values == {
+        "difference": expected.mean, "interval_low": expected.low, "interval_high": expected.high
+    }  # fmt: skip
+    assert expected.low < expected.mean < expected.high and {row["n"] for row in found} == {"7"}
+
+
 def mine_averaged(errors):
     averages = np.full((1, *errors.shape[1:]), np.nan)
     for frame, keypoint in np.ndindex(errors.shape[1:]):
@@ -111,10 +132,12 @@ def test_one_number_a_row(written, comparison) -> None:
         key for key, count in Counter(tuple(row[k] for k in KEY) for row in rows).items() if count > 1
     ]
     assert not repeated
-    assert {row["figure"] for row in rows} == {"curve", "summary", "samples"}
+    assert {row["figure"] for row in rows} == {"curve", "risk_coverage", "comparison", "summary", "samples"}
     for row in rows:
         assert int(row["n"]) >= 0 and row["set"] in ("InD", "OOD")
         assert (row["figure"] == "curve") == bool(row["threshold"])
+        assert (row["figure"] == "risk_coverage") == bool(row["coverage"])
+        assert (row["figure"] == "comparison") == bool(row["versus"])
         assert (row["figure"] == "samples") == bool(row["frame"]) == bool(row["keypoint"])
 
 

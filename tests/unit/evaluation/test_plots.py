@@ -1,4 +1,4 @@
-"""The PDF of four pages: complete, reproducible, and drawn whatever the numbers are."""
+"""The PDF of five pages: complete, reproducible, and drawn whatever the numbers are."""
 
 import re
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from lightning_pose.evaluation.plots import draw_ood_plots
 
-PAGES = ["error_per_keypoint", "error_scatter", "error_vs_deviation", "numbers"]
+PAGES = ["error_per_keypoint", "error_scatter", "error_vs_deviation", "numbers", "risk_coverage"]
 MAGENTA = "#fe01fd"
 FIRST_OF_PALETTE = "#0072B2"
 
@@ -31,9 +31,9 @@ def drawn(pair, tmp_path_factory):
     return folder / "new" / "plots.pdf", folder / "pictures"
 
 
-def test_four_pages_and_a_picture_of_each(drawn) -> None:
+def test_five_pages_and_a_picture_of_each(drawn) -> None:
     pdf, pictures = drawn
-    assert page_count(pdf) == 4
+    assert page_count(pdf) == 5
     assert [path.name for path in pdf.parent.iterdir()] == ["plots.pdf"]
     assert sorted(path.name for path in pictures.iterdir()) == [f"{name}.png" for name in PAGES]
     for path in pictures.iterdir():
@@ -84,9 +84,9 @@ def test_lines_are_vectors_and_the_callers_style_is_left_alone(pair, tmp_path) -
     ],
     ids=["one kind", "one keypoint", "no InD frame", "nothing known InD", "many kinds"],
 )
-def test_four_pages_from_any_numbers(comparison, tmp_path, ind, ood) -> None:
+def test_five_pages_from_any_numbers(comparison, tmp_path, ind, ood) -> None:
     draw_ood_plots([comparison("InD", **ind), comparison("OOD", **ood)], tmp_path / "plots.pdf")
-    assert page_count(tmp_path / "plots.pdf") == 4
+    assert page_count(tmp_path / "plots.pdf") == 5
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_four_pages_from_any_numbers(comparison, tmp_path, ind, ood) -> None:
     [{"kinds": ["single"]}, {"known": 0.0}, {"frames": 0}],
     ids=["one member", "all NaN", "no frame"],
 )
-def test_four_pages_where_nothing_can_be_drawn(comparison, tmp_path, options) -> None:
+def test_five_pages_where_nothing_can_be_drawn(comparison, tmp_path, options) -> None:
     draw_ood_plots([comparison("InD", **options), comparison("OOD", **options)], tmp_path / "plots.pdf")
-    assert page_count(tmp_path / "plots.pdf") == 4
+    assert page_count(tmp_path / "plots.pdf") == 5
 
 
-def test_four_pages_where_the_members_agree_and_are_right(comparison, tmp_path) -> None:
+def test_five_pages_where_the_members_agree_and_are_right(comparison, tmp_path) -> None:
     perfect = comparison()
     perfect.errors[:], perfect.deviation[:] = 0.0, 0.0
     draw_ood_plots([perfect], tmp_path / "plots.pdf")
-    assert page_count(tmp_path / "plots.pdf") == 4
+    assert page_count(tmp_path / "plots.pdf") == 5

@@ -1,6 +1,5 @@
 """The command line from training to remapped predictions, on a detector and a pose model trained once."""
 
-import json
 import re
 import shutil
 from dataclasses import replace
@@ -16,6 +15,7 @@ from lightning_pose.inference import run
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.labels import read_labels, write_labels
+from lightning_pose.io.model_dir import read_splits
 from lightning_pose.io.predictions import read_pixel_errors, read_predictions
 from lightning_pose.types import BoxStatus, Labels
 
@@ -121,10 +121,7 @@ def test_the_pose_models_predictions_are_remapped_to_the_frame(trained, name) ->
 
 
 def test_the_pose_model_splits_as_the_detector_did(trained) -> None:
-    detector, pose = (
-        json.loads((folder / "splits.json").read_text()) for folder in (trained.detector, trained.pose)
-    )
-    assert detector == pose
+    assert read_splits(trained.detector) == read_splits(trained.pose)
 
 
 def test_detector_mode_writes_boxes_crops_and_their_labels(trained, detector) -> None:

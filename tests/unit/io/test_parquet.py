@@ -1,13 +1,11 @@
 """Predictions as parquet hold what the CSV holds."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from lightning_pose.io.parquet import write_parquet
-from lightning_pose.types import Predictions, UserError
+from lightning_pose.types import Predictions
 
 
 def make(boxed: bool) -> Predictions:
@@ -19,7 +17,6 @@ def make(boxed: bool) -> Predictions:
 
 @pytest.mark.parametrize("boxed", [False, True])
 def test_parquet_holds_what_the_csv_holds(tmp_path, boxed) -> None:
-    pytest.importorskip("pyarrow")
     predictions = make(boxed)
     write_parquet(predictions, tmp_path / "predictions.parquet")
     table = pd.read_parquet(tmp_path / "predictions.parquet")
@@ -32,10 +29,3 @@ def test_parquet_holds_what_the_csv_holds(tmp_path, boxed) -> None:
     assert boxes == (["bbox_x", "bbox_y", "bbox_h", "bbox_w"] if boxed else [])
     if boxed:
         assert table.loc[0, boxes].tolist() == [1, 2, 40, 30]
-
-
-def test_without_pyarrow_it_is_said_how_to_get_it(tmp_path, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UserError, match=r"--parquet: expected the package pyarrow, found none \(pip install"):
-        write_parquet(make(False), tmp_path / "predictions.parquet")
-    assert not list(tmp_path.iterdir())

@@ -1,6 +1,5 @@
 """Trainings of a few steps: what they leave behind, and what it depends on."""
 
-import json
 import logging
 import re
 from dataclasses import replace
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 
 from lightning_pose.config import load_config
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.io.model_dir import read_splits
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import OptimizerParams, Precision
 from lightning_pose.training.callbacks.validation import Validation
@@ -39,7 +39,7 @@ def weights(folder):
 
 
 def splits(folder):
-    return json.loads((folder / "splits.json").read_text())
+    return read_splits(folder)
 
 
 def same(first, second):
@@ -50,7 +50,7 @@ def same(first, second):
 def test_the_model_folder_is_complete(train, data, precision) -> None:
     folder = train(precision=precision)
     assert {path.name for path in folder.iterdir()} == {
-        "config.yaml", "splits.json", "model.safetensors", "tb_logs", "train_status.json"
+        "config.yaml", "splits.json", "model.safetensors", "tb_logs", "train_status.json", "origin.json"
     }  # fmt: skip
     settings = load_config(folder / "config.yaml")
     assert (settings.data.keypoint_names, settings.data.num_keypoints) == (NAMES, 2)

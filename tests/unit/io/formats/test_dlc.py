@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lightning_pose.data.check import check_dataset
-from lightning_pose.io.dlc import convert_dlc
+from lightning_pose.io.formats.dlc import convert_dlc
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import UserError
 

@@ -1,0 +1,201 @@
+"""What the gallery shows: all labelled frames, and what every member found in them.
+
+Axes: M members, N frames (InD, then OOD), K keypoints. Everything is in frame pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lightning_pose.evaluation.crop_qa import CropQa
+from lightning_pose.evaluation.metrics import pixel_error
+from lightning_pose.evaluation.ood import ensemble_standard_deviation
+from lightning_pose.evaluation.ood_input import (
+    ALL,
+    MemberFiles,
+    MissingMember,
+    match_predictions,
+    order_keypoints,
+)
+from lightning_pose.io.bboxes import read_matching_boxes
+from lightning_pose.io.labels import read_labels
+from lightning_pose.io.predictions import read_predictions
+from lightning_pose.types import Boxes, BoxStatus, Labels, Problem, Split, UserError
+
+IND, OOD = "InD", "OOD"
+FALLBACK, OUTSIDE = 1, 2  # bits: the detector saw nothing; labels lie outside the box
+
+
+@dataclass(frozen=True)
+class BoxFiles:
+    """The boxes that one member cropped by."""
+
+    kind: str
+    seed: str
+    ind_csv: Path
+    ood_csv: Path
+
+
+@dataclass(frozen=True)
+class GalleryFrames:
+    """Labelled frames and what was found in them.
+
+    Parameters
+    ----------
+    paths, keypoint_names : lists of str, N and K
+    sets : list of str, N
+        ``OOD``, or what the frame was used for by any member: ``train``, ``validation``, ``test``; ``InD``
+        where that is unknown.
+    kinds, seeds : lists of str, one a member
+    labels_px : array, (N, K, 2)
+        NaN = not labelled.
+    keypoints_px : array, (M, N, K, 2)
+        NaN = not predicted.
+    confidence : array, (M, N, K)
+    xywh_px : array, (M, N, 4)
+        NaN = the member has no boxes.
+    failures : array, (N,), uint8
+        `FALLBACK`, `OUTSIDE` or both, by any member's box.
+    notes : list of str
+        What a reader has to know.
+    """
+
+    paths: list[str]
+    sets: list[str]
+    keypoint_names: list[str]
+    kinds: list[str]
+    seeds: list[str]
+    labels_px: np.ndarray
+    keypoints_px: np.ndarray
+    confidence: np.ndarray
+    xywh_px: np.ndarray
+    failures: np.ndarray
+    notes: list[str]
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Pixel errors, (M, N, K); NaN = not labelled or not predicted."""
+        return pixel_error(self.keypoints_px, self.labels_px)
+
+    def deviation(self, kind: str) -> np.ndarray:
+        """Return the standard deviation, (N, K), of a kind's members, or of all (`ALL`)."""
+        chosen = [kind in (own, ALL) for own in self.kinds]
+        return ensemble_standard_deviation(self.keypoints_px[chosen])
+
+
+def read_gallery(
+    ind_labels: Path,
+    ood_labels: Path,
+    members: Sequence[MemberFiles],
+    boxes: Sequence[BoxFiles] = (),
+    missing: Sequence[MissingMember] = (),
+) -> GalleryFrames:
+    """Read labels, predictions and boxes of all frames.
+
+    Raises
+    ------
+    UserError
+        If images or keypoints differ, a member is named twice, or boxes are of no member.
+    """
+    _check_members(members, boxes)
+    labels = read_labels(ind_labels)
+    ind = _read_set(IND, ind_labels, labels, members, boxes)
+    wanted = order_keypoints(read_labels(ood_labels), ood_labels, labels.keypoint_names)
+    ood = _read_set(OOD, ood_labels, wanted, members, boxes)
+    twice = sorted(set(ind.paths) & set(ood.paths))
+    if twice:
+        raise UserError(Problem(str(ood_labels), f"other images than {ind_labels}", twice[0]))
+    return GalleryFrames(
+        paths=ind.paths + ood.paths,
+        sets=ind.sets + ood.sets,
+        keypoint_names=ind.keypoint_names,
+        kinds=ind.kinds,
+        seeds=ind.seeds,
+        labels_px=np.concatenate([ind.labels_px, ood.labels_px]),
+        keypoints_px=np.concatenate([ind.keypoints_px, ood.keypoints_px], 1),
+        confidence=np.concatenate([ind.confidence, ood.confidence], 1),
+        xywh_px=np.concatenate([ind.xywh_px, ood.xywh_px], 1),
+        failures=np.concatenate([ind.failures, ood.failures]),
+        notes=[f"{own.kind} seed {own.seed} is missing" for own in missing]
+        + member_notes([member.kind for member in members]),
+    )
+
+
+def _check_members(members: Sequence[MemberFiles], boxes: Sequence[BoxFiles]) -> None:
+    names = [(member.kind, member.seed) for member in members]
+    problems = [
+        Problem("--member", "each kind and seed once", f"{kind} {seed} again")
+        for kind, seed in dict.fromkeys(names)
+        if names.count((kind, seed)) > 1
+    ]
+    if any(kind == ALL for kind, _ in names):
+        problems.append(Problem("--member", f"a kind other than {ALL}, which is all together", ALL))
+    problems += [
+        Problem("--bbox", "the kind and seed of a --member", f"{own.kind} {own.seed}")
+        for own in boxes
+        if (own.kind, own.seed) not in names
+    ]
+    if problems:
+        raise UserError(problems)
+
+
+def _read_set(
+    name: str, labels_csv: Path, labels: Labels, members: Sequence[MemberFiles], boxes: Sequence[BoxFiles]
+) -> GalleryFrames:
+    """Read one of the two sets."""
+    keypoints, confidence, splits = [], [], []
+    for member in members:
+        path = member.ind_csv if name == IND else member.ood_csv
+        predictions = read_predictions(path)
+        order, columns = match_predictions(predictions, labels, path, labels_csv)
+        keypoints.append(predictions.keypoints_px[order][:, columns])
+        confidence.append(predictions.confidence[order][:, columns])
+        splits.append([predictions.splits[row] if predictions.splits else "" for row in order])
+    rows = len(labels.image_paths)
+    xywh_px, failures = np.full((len(members), rows, 4), np.nan), np.zeros(rows, np.uint8)
+    places = {(member.kind, member.seed): m for m, member in enumerate(members)}
+    for own in boxes:
+        path = own.ind_csv if name == IND else own.ood_csv
+        found = read_matching_boxes(path, labels.image_paths, labels_csv)
+        m = places[own.kind, own.seed]
+        xywh_px[m] = found.xywh_px
+        failures |= _failures(labels, found, confidence[m])
+    return GalleryFrames(
+        paths=list(labels.image_paths),
+        sets=[OOD] * rows if name == OOD else [_used_for(of_frame) for of_frame in zip(*splits, strict=True)],
+        keypoint_names=labels.keypoint_names,
+        kinds=[member.kind for member in members],
+        seeds=[member.seed for member in members],
+        labels_px=labels.keypoints_px,
+        keypoints_px=np.stack(keypoints),
+        confidence=np.stack(confidence),
+        xywh_px=xywh_px,
+        failures=failures,
+        notes=[],
+    )
+
+
+def _used_for(splits: Sequence[str]) -> str:
+    """Return what a frame was used for by the members, training before validation before test."""
+    return next((own.value for own in Split if own.value in splits), IND)
+
+
+def _failures(labels: Labels, boxes: Boxes, confidence: np.ndarray) -> np.ndarray:
+    known = np.isfinite(labels.keypoints_px).all(-1)
+    qa = CropQa(
+        labels.image_paths, labels.keypoint_names, labels.keypoints_px, known, boxes, confidence=confidence
+    )
+    fallback = np.array([own == BoxStatus.FALLBACK.value for own in boxes.status or [""] * len(known)], bool)
+    return (FALLBACK * fallback + OUTSIDE * qa.outside.any(1)).astype(np.uint8)
+
+
+def member_notes(kinds: Sequence[str]) -> list[str]:
+    """Return what cannot be told of these members."""
+    if len(kinds) < 2:
+        return ["One member only: the standard deviation is undefined."]
+    alone = [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) == 1]
+    return [f"{kind} has one member: no standard deviation of its own." for kind in alone]

@@ -1,0 +1,173 @@
+"""What a file of another tool comes down to: one animal in each of N frames, and where the images are.
+
+In all three tools' files the centre of the first pixel is (0, 0), as here, so that no coordinate changes.
+Arrays: K keypoints.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+
+from lightning_pose.types import Labels, Predictions, Problem, UserError, Visibility
+
+logger = logging.getLogger(__name__)
+
+ImageSource = Path | Callable[[], np.ndarray]  # a file, or what gives (H, W, 3) or (H, W) uint8
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was read.
+
+    Parameters
+    ----------
+    poses : labels or predictions.
+    images : path in a data folder -> where the image comes from; none for predictions.
+    videos : files that belong to them.
+    """
+
+    poses: Labels | Predictions
+    images: Mapping[str, ImageSource] = field(default_factory=dict)
+    videos: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Animal:
+    """One animal in one frame.
+
+    Parameters
+    ----------
+    keypoints_px : array, (K, 2)
+        NaN = not there.
+    visible : array, (K,), or None
+        One of `Visibility`; of labels.
+    confidence : array, (K,), or None
+        Of predictions.
+    score : float
+        Of the whole animal.
+    """
+
+    keypoints_px: np.ndarray
+    visible: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    score: float = 0.0
+
+    def rank(self) -> tuple[int, float]:
+        """Return what decides between several: how many keypoints there are, then the score."""
+        return int(np.isfinite(self.keypoints_px).all(axis=-1).sum()), self.score
+
+
+def keep_one(source: Path, frames: list[list[Animal]]) -> list[Animal]:
+    """Return the best of the animals of each frame, and say how many are left."""
+    left = sum(len(animals) - 1 for animals in frames)
+    if left:
+        count = sum(len(animals) > 1 for animals in frames)
+        logger.warning(
+            "%s: %d of %d frames show several animals; the one with most keypoints is kept, %d are left",
+            source,
+            count,
+            len(frames),
+            left,
+        )
+    return [max(animals, key=Animal.rank) for animals in frames]
+
+
+def as_labels(
+    paths: list[str], names: list[str], animals: list[Animal], scorer: str, has_visibility: bool
+) -> Labels:
+    """Stack labelled animals, one a frame."""
+    keypoints_px = np.stack([animal.keypoints_px for animal in animals])
+    visible = np.array([animal.visible for animal in animals], np.int8) if has_visibility else None
+    return Labels(paths, names, keypoints_px, visible, scorer)
+
+
+def as_predictions(index: list, names: list[str], animals: list[Animal], scorer: str) -> Predictions:
+    """Stack predicted animals, one a frame."""
+    keypoints_px = np.stack([animal.keypoints_px for animal in animals])
+    confidence = np.array([animal.confidence for animal in animals], float)
+    return Predictions(index, names, keypoints_px, confidence, scorer=scorer)
+
+
+def rows_of(poses: Labels | Predictions) -> list:
+    """Return what the rows are named by: image paths, or frame numbers."""
+    return poses.image_paths if isinstance(poses, Labels) else poses.index
+
+
+def occluded(labels: Labels) -> int:
+    """Count the keypoints that are labelled as hidden."""
+    return 0 if labels.visible is None else int((labels.visible == Visibility.OCCLUDED).sum())
+
+
+def say_what_is_left(poses: Labels | Predictions, path: Path, tool: str) -> None:
+    """Name what a tool's files have no place for; those of COCO have for all but further columns."""
+    left = []
+    if isinstance(poses, Predictions) and poses.further:
+        left.append(f"the columns {', '.join(poses.further)}")
+    if tool == "COCO":
+        pass
+    elif isinstance(poses, Labels):
+        if occluded(poses):
+            left.append(f"that {occluded(poses)} keypoints are occluded")
+    else:
+        left += ["the column set"] * (poses.splits is not None)
+        left += ["the boxes"] * (poses.xywh_frame_px is not None)
+    if left:
+        logger.warning("%s: files of %s have no place for %s; left", path, tool, " and ".join(left))
+
+
+def choose(source: Path, what: str, counts: Mapping[str, int], wanted: str | None) -> str:
+    """Return the name that is wanted, or that of the most animals; say which others are left.
+
+    Parameters
+    ----------
+    source : the file.
+    what : ``skeleton``, ``category``: what the names are of.
+    counts : how many animals each has; not empty.
+    wanted : by the user.
+
+    Raises
+    ------
+    UserError
+        If there is none of the wanted name.
+    """
+    if wanted is not None and wanted not in counts:
+        raise UserError(Problem(f"{source}, --skeleton", " or ".join(counts), wanted))
+    name = max(counts, key=counts.__getitem__) if wanted is None else wanted
+    left = [f"{other} ({count} animals)" for other, count in counts.items() if other != name]
+    if left:
+        logger.warning("%s: %s %s is taken; left: %s", source, what, name, ", ".join(left))
+    return name
+
+
+def is_inside(name: str) -> bool:
+    """Say whether a path stays in the folder that it is relative to, on any system."""
+    windows = PureWindowsPath(name)
+    return bool(name) and not (windows.drive or windows.root or ".." in windows.parts)
+
+
+def session_path(name: str) -> str:
+    """Return a place in a data folder for an image: ``labeled-data/<its folder>/<its name>``."""
+    parts = [
+        part
+        for part in PurePosixPath(name.replace("\\", "/")).parts
+        if part not in ("/", "..", ".") and not part.endswith(":")
+    ]
+    return "/".join(["labeled-data", parts[-2] if len(parts) > 1 else "images", parts[-1]])
+
+
+def check_unique(source: Path, paths: Sequence[str]) -> None:
+    """Refuse two rows of one image.
+
+    Raises
+    ------
+    UserError
+        Naming the images.
+    """
+    twice = {path for path in paths if paths.count(path) > 1} if len(set(paths)) < len(paths) else set()
+    if twice:
+        raise UserError([Problem(str(source), "one row for each image", f"{p} twice") for p in sorted(twice)])

@@ -1,0 +1,125 @@
+"""Data folders as this project reads them: labels, the images that they name, videos."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from lightning_pose.io.files import write_atomic
+from lightning_pose.io.formats.contents import Contents, ImageSource, is_inside
+from lightning_pose.io.labels import write_labels
+from lightning_pose.types import Labels, Predictions, Problem, UserError
+
+logger = logging.getLogger(__name__)
+
+IND_CSV, OOD_CSV = "CollectedData.csv", "CollectedData_new.csv"
+
+
+def write_data_folder(
+    contents: Contents, output_dir: Path, ood_start: int | None = None, skip_missing: bool = False
+) -> None:
+    """Write labels, labelled images and videos.
+
+    Parameters
+    ----------
+    contents : labels with their images.
+    output_dir : data folder; an image that lies there unchanged is left alone.
+    ood_start : first row that goes to ``CollectedData_new.csv``.
+    skip_missing : whether frames without an image are left out rather than refused.
+
+    Raises
+    ------
+    UserError
+        If there are predictions, an image is missing, or a path leaves the folder.
+    """
+    if isinstance(contents.poses, Predictions):
+        raise UserError(Problem(str(output_dir), "a .csv file, since these are predictions", "a folder"))
+    _check_paths(contents.poses, output_dir)
+    labels = with_images(contents.poses, contents, skip_missing)
+    count = len(labels.image_paths)
+    if ood_start is not None and not 0 < ood_start < count:
+        raise UserError(
+            Problem("--ood_start", f"1 to {count - 1}, within the labelled frames", str(ood_start))
+        )
+    copy_images(labels, contents, output_dir)
+    for video in contents.videos:
+        _put(video, output_dir / "videos" / video.name)
+    end = count if ood_start is None else ood_start
+    if ood_start is None:  # of an earlier conversion: its frames are in the other file now
+        (output_dir / OOD_CSV).unlink(missing_ok=True)
+    else:
+        write_labels(take_rows(labels, range(end, count)), output_dir / OOD_CSV)
+    write_labels(take_rows(labels, range(end)), output_dir / IND_CSV)
+    logger.info("%s: %d frames, %d of them out of distribution", output_dir, count, count - end)
+
+
+def with_images(labels: Labels, contents: Contents, skip_missing: bool) -> Labels:
+    """Return the labels whose images are there.
+
+    Raises
+    ------
+    UserError
+        Every image that is missing, unless they are skipped; or if none is there.
+    """
+    missing = {path: name for path in labels.image_paths if (name := _missing(contents.images.get(path)))}
+    if not missing:
+        return labels
+    if not skip_missing or len(missing) == len(labels.image_paths):
+        raise UserError([Problem(name, "a labelled image", "no such file") for name in missing.values()])
+    first = next(iter(missing.values()))
+    logger.warning("%d frames are left, whose images are missing: %s, ...", len(missing), first)
+    return take_rows(labels, [i for i, path in enumerate(labels.image_paths) if path not in missing])
+
+
+def copy_images(labels: Labels, contents: Contents, output_dir: Path) -> None:
+    """Put the images of the labels into a folder; those that lie there unchanged are left alone."""
+    for path in labels.image_paths:
+        _put(contents.images[path], output_dir / path)
+
+
+def take_rows(labels: Labels, rows: range | list[int]) -> Labels:
+    """Return some rows of labels."""
+    return replace(
+        labels,
+        image_paths=[labels.image_paths[row] for row in rows],
+        keypoints_px=labels.keypoints_px[list(rows)],
+        visible=None if labels.visible is None else labels.visible[list(rows)],
+    )
+
+
+def _check_paths(labels: Labels, output_dir: Path) -> None:
+    root = output_dir.resolve()
+    outside = [
+        path
+        for path in labels.image_paths
+        if not is_inside(path) or not (root / path).resolve().is_relative_to(root)
+    ]
+    if outside:
+        raise UserError([Problem(path, f"an image path inside {output_dir}", path) for path in outside])
+
+
+def _missing(image: ImageSource | None) -> str | None:
+    if image is None:
+        return "(no file named)"
+    return str(image) if isinstance(image, Path) and not image.is_file() else None
+
+
+def _put(image: ImageSource, target: Path) -> None:
+    if isinstance(image, Path):
+        if target.is_file() and target.read_bytes() == image.read_bytes():
+            return
+        with write_atomic(target) as temporary:
+            shutil.copyfile(image, temporary)
+    else:
+        _save(image, target)
+
+
+def _save(image: Callable, target: Path) -> None:
+    from PIL import Image
+
+    picture = image()
+    with write_atomic(target) as temporary:
+        Image.fromarray(picture.squeeze()).save(temporary)

@@ -1,0 +1,287 @@
+"""The page in a real browser: it shows what is asked for, loads its pictures, and complains of nothing."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.unit.evaluation.gallery.made_up import FALLBACK_ROW, FILM_FRAMES, KEYPOINTS, UNSURE_FRAME
+from tests.unit.io.films import place
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
+PHONE = {"width": 390, "height": 780}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, to drive a browser")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        own = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield own
+        own.close()
+
+
+@pytest.fixture(scope="module")
+def address(site) -> Iterator[str]:
+    """Serve the gallery as `python -m http.server` does."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site.folder / "gallery")))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/index.html"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Visit:
+    """A page that was opened, and everything that went wrong with it."""
+
+    def __init__(self, browser, address: str, **options) -> None:
+        self.page = browser.new_context(**options).new_page()
+        self.page.set_default_timeout(30_000)
+        self.wrong: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.wrong.append(message.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.wrong.append(request.url))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address)
+
+    def choose(self, key: str, value: str) -> None:
+        self.page.select_option(f'[data-key="{key}"]', value)
+
+    def fill(self, key: str, value: str) -> None:
+        self.page.fill(f'[data-key="{key}"]', value)
+
+    @property
+    def count(self) -> int:
+        return int(self.page.inner_text("#count").split()[0])
+
+    def names(self) -> list[str]:
+        cells = self.page.locator(".cell a").all()
+        return [cell.get_attribute("title") for cell in cells]
+
+
+@pytest.fixture
+def visit(browser, address) -> Iterator[Visit]:
+    own = Visit(browser, address)
+    yield own
+    assert own.wrong == []
+    own.page.context.close()
+
+
+def loaded(page) -> bool:
+    """Say whether every thumbnail on the page has been decoded."""
+    page.wait_for_function("[...document.querySelectorAll('.cell img')].every((image) => image.complete)")
+    return page.evaluate("[...document.querySelectorAll('.cell img')].every((i) => i.naturalWidth === 192)")
+
+
+def test_it_shows_the_worst_frames_first_and_only_what_the_screen_holds(visit) -> None:
+    assert visit.count == 90
+    assert visit.names()[:2] == ["day 2/img059.png", "day 2/img058.png"]
+    assert len(visit.names()) < 60
+    assert loaded(visit.page)
+    visit.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    visit.page.wait_for_selector("[title='day 1/img000.png']")
+    assert loaded(visit.page) and "day 2/img059.png" not in visit.names()
+
+
+def test_nothing_is_loaded_from_elsewhere(visit, address) -> None:
+    assert loaded(visit.page)
+    own = address.removesuffix("index.html")
+    assert [url for url in visit.asked if not url.startswith((own, "data:"))] == []
+    assert any(url.endswith(".jpg") for url in visit.asked)
+
+
+def test_filters_change_what_is_shown(visit) -> None:
+    visit.choose("set", "validation")
+    assert visit.count == 10 and all(name.startswith("day 1") for name in visit.names())
+    visit.choose("set", "")
+    visit.choose("session", "day 2")
+    assert visit.count == 60
+    visit.choose("failure", "fallback")
+    assert visit.names() == [f"day 2/img{FALLBACK_ROW:03d}.png"]
+    visit.choose("failure", "any")
+    assert visit.count == 2
+    visit.choose("failure", "")
+    visit.choose("kind", "single")
+    # the mean error of the detectors is (2 + 4) / 2 px times the number of the frame
+    visit.fill("error", "177")
+    assert visit.count == 2
+    visit.choose("kind", "pose_1.8")
+    assert visit.count == 0
+    visit.page.click("#reset")
+    assert visit.count == 90
+
+
+def test_sorting_by_other_measures(visit) -> None:
+    visit.choose("sort", "path")
+    assert visit.names()[0] == "day 1/img000.png"
+    visit.page.check('[data-key="reverse"]')
+    assert visit.names()[0] == "day 2/img059.png"
+    visit.page.click("#reset")
+    visit.choose("sort", "confidence")
+    assert set(visit.names()[:2]) == {"day 1/img029.png", "day 2/img059.png"}
+    visit.fill("below", "0.5")
+    assert visit.count == 2
+
+
+def test_a_frame_shows_members_mean_labels_boxes_and_numbers(visit) -> None:
+    visit.page.click("[title='day 2/img058.png']")
+    visit.page.wait_for_selector("#frame figure")
+    assert visit.page.locator("figure").count() == 3  # whole frame, two kinds
+    numbers = visit.page.locator("tbody tr").first.locator("td").all_inner_texts()
+    # of 59 steps: detectors off by -2 and 4 px, their mean by 1, half their distance 3 in x and 0 in y
+    assert numbers[:4] == ["177.0", "59.0", "88.5", "0.90"]
+    assert numbers[4:] == ["44.3", "14.8", "22.1", "0.90"]
+    # row 58 of the pose models: boxes of two members, each drawn with a rim
+    assert visit.page.locator("figure:first-of-type path[stroke-dasharray]").count() == 4
+    visit.page.keyboard.press("b")
+    assert visit.page.locator("path[stroke-dasharray]").count() == 0
+    shown = visit.page.evaluate(
+        "(async () => { const image = new Image(); image.src = document.querySelector('#frame image')"
+        ".getAttribute('href'); await image.decode(); return [image.naturalWidth, image.naturalHeight]; })()"
+    )
+    assert shown == [160, 120]
+
+
+def test_names_from_data_are_text(visit) -> None:
+    visit.page.click("[title='day 2/img058.png']")
+    visit.page.check('[data-key="names"]')
+    assert visit.page.locator("#frame b, #controls b").count() == 0
+    assert KEYPOINTS[1] in visit.page.locator("tbody th").all_inner_texts()
+    assert KEYPOINTS[1] in visit.page.locator("#frame svg text").all_text_contents()
+
+
+def test_keys_go_from_frame_to_frame(visit) -> None:
+    page = visit.page
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.title") == "day 2/img058.png"
+    page.keyboard.press("End")
+    assert page.evaluate("document.activeElement.title") == visit.names()[-1]
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#frame-name") == "day 2/img059.png"
+    page.keyboard.press("j")
+    assert page.inner_text("#frame-name") == "day 2/img058.png"
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#frame")
+    assert page.evaluate("document.activeElement.title") == "day 2/img058.png"
+    page.keyboard.press("Enter")
+    page.go_back()
+    assert page.is_hidden("#frame")
+
+
+def test_a_permalink_brings_back_the_view(visit, browser) -> None:
+    visit.choose("kind", "pose_1.8")
+    visit.choose("keypoint", KEYPOINTS[1])
+    visit.fill("deviation", "3.2")
+    visit.page.fill('[data-key="color.pose_1.8"]', "#12ab34")
+    count = visit.count
+    assert 0 < count < 90
+    visit.page.click("[title='day 2/img050.png']")
+    visit.page.wait_for_selector("#frame figure")
+    again = Visit(browser, visit.page.url)
+    assert again.page.inner_text("#frame-name") == "day 2/img050.png"
+    assert again.count == count
+    assert again.page.input_value('[data-key="deviation"]') == "3.2"
+    assert again.page.locator('#frame path[stroke="#12ab34"]').count() > 0
+    assert again.wrong == []
+    again.page.context.close()
+
+
+def test_a_broken_permalink_shows_the_list(browser, address) -> None:
+    own = Visit(
+        browser, f"{address}#frame=nowhere.png&kind=none&color.single=javascript&error=x&set=none&other=1"
+    )
+    assert own.page.input_value('[data-key="kind"]') == "all"
+    assert own.count == 90 and own.page.is_hidden("#frame") and own.wrong == []
+    own.page.context.close()
+
+
+def test_the_path_of_a_frame_is_copied(browser, address) -> None:
+    own = Visit(browser, address, permissions=["clipboard-read", "clipboard-write"])
+    own.page.click("[title='day 2/img058.png']")
+    own.page.click("#copy")
+    own.page.wait_for_selector("#told:not(:empty)")
+    assert own.page.evaluate("navigator.clipboard.readText()") == "day 2/img058.png"
+    own.page.context.close()
+
+
+def test_clips_follow_the_trace_and_the_slider(visit) -> None:
+    page = visit.page
+    page.click("#to-videos")
+    page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+    assert page.is_hidden("#list")
+    assert page.locator(".moments button").count() == 2
+    start = page.evaluate("gallery.videos.clip.start")
+    page.evaluate(f"gallery.videos.seek({UNSURE_FRAME} - {start})")
+    page.wait_for_function("!document.querySelector('video').seeking")
+    assert page.inner_text(".scrub output") == f"{UNSURE_FRAME} of {FILM_FRAMES}"
+    # the mean of two members lies half of 10 px off the square's corner
+    x, y = place(UNSURE_FRAME)
+    points = page.evaluate(f"gallery.videos.data.ensembleMean(1, {UNSURE_FRAME} - {start})")
+    assert points[0] == pytest.approx([x + 5, y + 5], abs=0.01)
+    assert page.locator(".player svg path").count() > 0
+    page.locator("#scrub").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".scrub output") == f"{UNSURE_FRAME + 1} of {FILM_FRAMES}"
+    page.click("#play")
+    page.wait_for_function(f"gallery.videos.at !== {UNSURE_FRAME + 1} - {start}")
+    page.click("#play")
+    assert page.inner_text("#play") == "Play"
+    box = page.locator(".trace").bounding_box()
+    other = page.evaluate("gallery.videos.video.clips[1].start") + 2
+    page.locator(".trace").click(position={"x": box["width"] * other / FILM_FRAMES, "y": 20})
+    assert page.evaluate("gallery.state.values.clip") == "0.1"
+    page.click("#to-frames")
+    assert page.is_visible("#list") and page.is_hidden("#videos")
+
+
+@pytest.mark.parametrize("options", [{"viewport": PHONE}, {"color_scheme": "dark"}])
+def test_it_works_from_the_disk_on_a_phone_and_in_the_dark(browser, site, options) -> None:
+    own = Visit(browser, (site.folder / "gallery" / "index.html").as_uri(), **options)
+    assert own.count == 90 and loaded(own.page)
+    own.page.locator(".cell a").first.click()
+    own.page.wait_for_selector("#frame figure")
+    width = own.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]  # nothing sticks out
+    assert own.page.evaluate(LEAST_CONTRAST) >= 4.5
+    assert own.wrong == []
+    own.page.context.close()
+
+
+# the least contrast of text with what is behind it (WCAG 2.1, 1.4.3), over all elements with text
+LEAST_CONTRAST = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let own = element; own; own = own.parentElement) {
+      const color = parse(getComputedStyle(own).backgroundColor);
+      if (color.length < 4 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  let least = 21;
+  for (const element of document.querySelectorAll("body *:not(script):not(noscript)")) {
+    const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!hasText || !element.getClientRects().length || element.closest("svg, select, [disabled]")) continue;
+    const pair = [parse(getComputedStyle(element).color), behind(element)].map(light).sort((a, b) => b - a);
+    least = Math.min(least, (pair[0] + 0.05) / (pair[1] + 0.05));
+  }
+  return least;
+}"""

@@ -1,0 +1,196 @@
+"""Files that the tools' own libraries wrote, and ours read by them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lightning_pose.cli.main import main
+from lightning_pose.io.formats.convert import Choices, Tool, convert
+from lightning_pose.io.labels import read_labels, write_labels
+from lightning_pose.io.predictions import read_predictions
+from lightning_pose.types import Labels, UserError
+
+sio = pytest.importorskip("sleap_io")
+coco = pytest.importorskip("pycocotools.coco")
+pytest.importorskip("tables")
+
+SKELETON = sio.Skeleton(["nose", "tail"], name="mouse")
+POINTS = np.array([[1.25, 2.0], [np.nan, np.nan]])
+
+
+def put_images(folder, names):
+    for i, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 10, 3), (i * 10, 20, 200), np.uint8)).save(folder / name)
+
+
+def labelled(video, frame, *animals):
+    return sio.LabeledFrame(
+        video=video,
+        frame_idx=frame,
+        instances=[sio.Instance.from_numpy(a, skeleton=SKELETON) for a in animals],
+    )
+
+
+def test_sleap_package_gives_its_images(tmp_path, capsys):
+    names = ["labeled-data/s/img0.png", "labeled-data/s/img1.png"]
+    put_images(tmp_path, names)
+    video = sio.Video.from_filename([str(tmp_path / name) for name in names])
+    frames = [labelled(video, 1, POINTS, POINTS * 0 + 1), labelled(video, 0, POINTS + 1)]
+    full = np.array([[3.0, 4.0], [5.0, 6.0]])
+    frames[0].instances.append(sio.Instance.from_numpy(full, skeleton=SKELETON))
+    sio.save_slp(
+        sio.Labels(frames, [video], [SKELETON]), str(tmp_path / "l.pkg.slp"), embed=True, verbose=False
+    )
+    assert main(["convert", "sleap", str(tmp_path / "l.pkg.slp"), str(tmp_path / "data")]) == 0
+    labels = read_labels(tmp_path / "data" / "CollectedData.csv")
+    assert labels.image_paths == names[::-1]
+    np.testing.assert_array_equal(labels.keypoints_px, [full, POINTS + 1])
+    said = capsys.readouterr().err
+    assert "1 of 2 frames show several animals" in said and "2 are left" in said
+    for name in names:
+        np.testing.assert_array_equal(Image.open(tmp_path / "data" / name), Image.open(tmp_path / name))
+
+
+def test_ours_opens_in_sleap(tmp_path):
+    names = ["labeled-data/s/img0.png", "labeled-data/s/img1.png"]
+    put_images(tmp_path, names)
+    write_labels(Labels(names, ["nose", "tail"], np.stack([POINTS, POINTS + 1])), tmp_path / "in.csv")
+    convert(Tool.LITPOSE, tmp_path / "in.csv", tmp_path / "a.pkg.slp", Tool.SLEAP, Choices())
+    content = sio.load_slp(str(tmp_path / "a.pkg.slp"))
+    np.testing.assert_array_equal(content.numpy(untracked=True)[:, 0], np.stack([POINTS, POINTS + 1]))
+    np.testing.assert_array_equal(content[1].image, np.array(Image.open(tmp_path / names[1])))
+
+
+def test_sleap_predictions_of_a_video_have_a_row_for_each_frame(tmp_path):
+    video = sio.Video(filename="/films/day1.mp4", open_backend=False)
+    found = sio.PredictedInstance.from_numpy(
+        POINTS, skeleton=SKELETON, point_scores=np.array([0.5, 0]), score=1
+    )
+    frame = sio.LabeledFrame(video=video, frame_idx=2, instances=[found])
+    sio.save_slp(sio.Labels([frame], [video], [SKELETON]), str(tmp_path / "p.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "p.csv", Tool.LITPOSE, Choices())
+    predictions = read_predictions(tmp_path / "p.csv")
+    assert predictions.index == [0, 1, 2] and np.isnan(predictions.keypoints_px[:2]).all()
+    np.testing.assert_array_equal(predictions.keypoints_px[2], POINTS)
+    with pytest.raises(UserError, match=r"one of /films/day1.mp4"):
+        convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "q.csv", Tool.LITPOSE, Choices(video="day2.mp4"))
+
+
+def test_whole_paths_become_places_in_the_data_folder(tmp_path):
+    put_images(tmp_path, ["far/away/a.png"])
+    video = sio.Video.from_filename([str(tmp_path / "far" / "away" / "a.png")])
+    content = sio.Labels([labelled(video, 0, POINTS)], [video], [SKELETON])
+    sio.save_slp(content, str(tmp_path / "l.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "l.slp", tmp_path / "data", Tool.LITPOSE, Choices())
+    assert (tmp_path / "data" / "labeled-data" / "away" / "a.png").is_file()
+
+
+def test_deeplabcut_hdf5(tmp_path):
+    columns = pd.MultiIndex.from_product(
+        [["DLC_net"], ["nose", "tail"], ["x", "y", "likelihood"]], names=["scorer", "bodyparts", "coords"]
+    )
+    cells = np.arange(12.0).reshape(2, 6) / 10
+    pd.DataFrame(cells, columns=columns).to_hdf(
+        tmp_path / "p.h5", key="df_with_missing", format="table", mode="w"
+    )
+    convert(Tool.DLC, tmp_path / "p.h5", tmp_path / "p.csv", Tool.LITPOSE, Choices())
+    predictions = read_predictions(tmp_path / "p.csv")
+    assert predictions.index == [0, 1] and predictions.scorer == "DLC_net"
+    np.testing.assert_array_equal(predictions.confidence, cells[:, 2::3])
+
+
+def test_a_deeplabcut_project_and_back(tmp_path):
+    names = ["labeled-data/a/img0.png", "labeled-data/b/img1.png"]
+    put_images(tmp_path, names)
+    before = Labels(names, ["nose", "tail"], np.stack([POINTS, POINTS + 1]), scorer="me")
+    write_labels(before, tmp_path / "in.csv")
+    convert(Tool.LITPOSE, tmp_path / "in.csv", tmp_path / "project", Tool.DLC, Choices())
+    session = tmp_path / "project" / "labeled-data" / "a"
+    csv = pd.read_csv(session / "CollectedData_me.csv", index_col=[0, 1, 2], header=[0, 1, 2])
+    stored = pd.read_hdf(session / "CollectedData_me.h5")
+    np.testing.assert_array_equal(csv.to_numpy(), stored.to_numpy())
+    assert list(stored.index) == [("labeled-data", "a", "img0.png")] == list(csv.index)
+    convert(Tool.DLC, tmp_path / "project", tmp_path / "data", Tool.LITPOSE, Choices())
+    back = read_labels(tmp_path / "data" / "CollectedData.csv")
+    assert back.image_paths == names
+    np.testing.assert_array_equal(back.keypoints_px, before.keypoints_px)
+
+
+def test_ours_opens_in_pycocotools(tmp_path):
+    names = ["labeled-data/a/img0.png", "labeled-data/b/img1.png"]
+    put_images(tmp_path, names)
+    write_labels(Labels(names, ["nose", "tail"], np.stack([POINTS, POINTS + 1])), tmp_path / "in.csv")
+    convert(Tool.LITPOSE, tmp_path / "in.csv", tmp_path / "a.json", Tool.COCO, Choices())
+    opened = coco.COCO(str(tmp_path / "a.json"))
+    images = opened.loadImgs(opened.getImgIds())
+    assert [(image["file_name"], image["width"], image["height"]) for image in images] == [
+        (name, 10, 8) for name in names
+    ]
+    (entry,) = opened.loadAnns(opened.getAnnIds(imgIds=images[0]["id"]))
+    assert entry["keypoints"] == [1.25, 2, 2, 0, 0, 0] and entry["num_keypoints"] == 1
+
+
+def coco_file(folder, **changes):
+    content = {
+        "images": [{"id": 7, "file_name": "s/a.png"}, {"id": 8, "file_name": "s/none.png"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 3, "keypoints": [1, 2, 2, 4, 5, 1]},
+            {"id": 2, "image_id": 8, "category_id": 3, "keypoints": [1, 2, 2, 0, 0, 0]},
+        ],
+        "categories": [{"id": 3, "name": "mouse", "keypoints": ["nose", "tail"]}, {"id": 4, "name": "box"}],
+    }
+    put_images(folder, ["s/a.png"])
+    (folder / "a.json").write_text(json.dumps(content | changes))
+    return folder / "a.json"
+
+
+def test_missing_images_are_refused_or_left(tmp_path, caplog):
+    path = coco_file(tmp_path)
+    with pytest.raises(UserError, match=r"s/none.png: expected a labelled image"):
+        convert(Tool.COCO, path, tmp_path / "data", Tool.LITPOSE, Choices())
+    assert not (tmp_path / "data").exists()
+    convert(Tool.COCO, path, tmp_path / "data", Tool.LITPOSE, Choices(skip_missing=True))
+    labels = read_labels(tmp_path / "data" / "CollectedData.csv")
+    assert labels.image_paths == ["s/a.png"] and labels.visible.tolist() == [[2, 1]]
+    assert "1 frames are left" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": [{"id": 7, "file_name": "../a.png"}, {"id": 8, "file_name": "b.png"}]}, "inside"),
+        ({"images": [{"id": 7, "file_name": "/etc/a.png"}, {"id": 8, "file_name": "b.png"}]}, "inside"),
+        ({"images": [{"id": 7, "file_name": "C:\\a.png"}, {"id": 8, "file_name": "b.png"}]}, "inside"),
+        ({"images": [{"id": 8, "file_name": "b.png"}]}, r"annotations\[0\]: expected the id of an image"),
+        ({"categories": [{"id": 3, "name": "mouse"}]}, "one with keypoints"),
+        ({"categories": [{"id": 3, "name": "m", "keypoints": ["n"]}]}, "expected 3 keypoints, found 6"),
+        ({"annotations": None}, "annotations: expected a list"),
+        ({"annotations": []}, "expected one with keypoints, found none"),
+    ],
+)
+def test_what_is_wrong_in_coco_is_named(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        convert(Tool.COCO, coco_file(tmp_path, **changes), tmp_path / "data", Tool.LITPOSE, Choices())
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("tool", ["sleap", "coco", "dlc", "litpose"])
+def test_files_that_are_none_exit_with_2(tmp_path, capsys, tool):
+    source = tmp_path / {"dlc": "a.h5"}.get(tool, "a.file")
+    for content in (None, b"\x00 nothing"):
+        if content is not None:
+            source.write_bytes(content)
+        assert main(["convert", tool, str(source), str(tmp_path / "out.csv")]) == 2
+        assert str(source) in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_unknown_skeletons_and_suffixes(tmp_path):
+    with pytest.raises(UserError, match="--skeleton: expected mouse, found rat"):
+        convert(Tool.COCO, coco_file(tmp_path), tmp_path / "d", Tool.LITPOSE, Choices(skeleton="rat"))
+    with pytest.raises(UserError, match=r"expected .slp, for sleap, found .json"):
+        convert(Tool.COCO, coco_file(tmp_path), tmp_path / "d.json", Tool.SLEAP, Choices())

@@ -1,0 +1,81 @@
+# What the gallery needs: boxes of its members, checksums of its images.
+
+GALLERY = "lightning_pose.evaluation.gallery.site"
+GALLERY_CODE = [
+    fingerprint("lightning_pose.cli.gallery", *SETTINGS_CODE),
+    files_fingerprint(GALLERY, "page"),
+]
+
+
+def gallery_members(wildcards):
+    """(kind, seed, InD boxes, OOD boxes) of each member that cropped."""
+    members = []
+    for kind, seed, *_ in members_there(wildcards):
+        if kind.startswith("pose_"):
+            ratio = kind.removeprefix("pose_").partition("-")[0]
+            folder = f"results/{wildcards.dataset}/crop_{seed}_{ratio}"
+            boxes = [f"{folder}/{csv}/bbox.csv" for csv in both_csvs(wildcards.dataset)]
+            members.append((kind, seed, *boxes))
+    return members
+
+
+def gallery_boxes(wildcards):
+    return list(
+        dict.fromkeys(file for own in gallery_members(wildcards) for file in own[2:])
+    )
+
+
+def gallery_box_options(wildcards):
+    """The boxes, as options of the command."""
+    return [
+        str(part) for own in gallery_members(wildcards) for part in ("--bbox", *own)
+    ]
+
+
+def gallery_indexes(wildcards):
+    """The checksums of the labelled images."""
+    return [
+        f"results/{wildcards.dataset}/data/{csv}/images.json"
+        for csv in both_csvs(wildcards.dataset)
+    ]
+
+
+def gallery_videos(wildcards):
+    """(video, kind, seed, predictions) of each cropzoom model and video that the config names."""
+    dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow
+    names = listed_videos(dataset)
+    if names:
+        labels_at(wildcards, ind_csv(wildcards))
+    return [
+        (
+            video_path(dataset, name),
+            f"pose_{ratio}",
+            seed,
+            f"results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{name}/predictions.csv",
+        )
+        for name in names
+        for ratio in own.crop_ratios
+        for seed in own.seeds
+    ]
+
+
+def gallery_video_files(wildcards):
+    return list(
+        dict.fromkeys(
+            file for own in gallery_videos(wildcards) for file in (own[0], own[3])
+        )
+    )
+
+
+def gallery_video_options(wildcards):
+    """The videos and their predictions, as options of the command."""
+    return [
+        str(part)
+        for own in gallery_videos(wildcards)
+        for part in ("--video_member", *own)
+    ]
+
+
+def gallery_minutes(wildcards, input, attempt):
+    frames = rows_of(input.ind_labels) + rows_of(input.ood_labels)
+    return minutes(frames / DRAWN_PER_S, attempt)
