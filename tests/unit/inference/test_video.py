@@ -116,6 +116,7 @@ def test_the_command_writes_predictions_and_boxes(trained, film, detector) -> No
     assert predictions.splits is None
     assert {path.name for path in folder.iterdir()} == {
         "predictions.csv", "bbox.csv", "predictions_temporal_norm.csv", "predictions_metrics.csv",
+        "provenance.json",
     }  # fmt: skip
     assert trained.run("create_bbox", "--predictions", folder / "predictions.csv", "--video", path,
                        "--crop_ratio", 2.5, "--output", folder / "again.csv") == 0  # fmt: skip

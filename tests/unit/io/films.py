@@ -19,7 +19,7 @@ OPTIONS = {
 
 def draw(number: int) -> np.ndarray:
     """Draw frame `number` of a film, RGB (HEIGHT, WIDTH, 3)."""
-    frame = np.full((HEIGHT, WIDTH, 3), 20 + number, np.uint8)
+    frame = np.full((HEIGHT, WIDTH, 3), 20 + number % LONGEST, np.uint8)
     x, y = place(number)
     frame[y : y + SIDE, x : x + SIDE] = 255
     return frame
@@ -33,7 +33,7 @@ def place(number: int) -> tuple[int, int]:
 def write_film(
     path: Path, count: int, codec: str = "libx264", times: list[int] | None = None, **options: str
 ) -> Path:
-    """Write a film of up to `LONGEST` frames; `times`, in 1/30 s, default to 0, 1, 2..."""
+    """Write a film, whose frames differ up to `LONGEST` of them; `times`, in 1/30 s, default to 0, 1, 2..."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=30, options=OPTIONS[codec])
