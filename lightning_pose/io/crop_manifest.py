@@ -58,11 +58,8 @@ def manifest_of_video(video: str | Path) -> dict[str, Any] | None:
     video = Path(video)
     manifest = read_manifest(video.parent / MANIFEST)
     entries = manifest["crops"].values() if manifest else ()
-    return (
-        manifest
-        if any("boxes" in entry and video.name in entry.get("files", {}) for entry in entries)
-        else None
-    )
+    is_its_own = any("boxes" in entry and video.name in entry.get("files", {}) for entry in entries)
+    return manifest if is_its_own else None
 
 
 def damaged_crops(path: str | Path) -> list[str]:

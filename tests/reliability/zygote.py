@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 MODULES = ("inference.run", "inference.video", "data.crops", "data.crop_video", "training.run",
-           "training.fit", "inference.remap", "evaluation.plots", "io.dlc")  # fmt: skip
+           "training.fit", "inference.remap", "evaluation.plots", "io.formats.dlc")  # fmt: skip
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 LOST = 99  # exit code of an exception that nobody caught
