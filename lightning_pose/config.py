@@ -54,7 +54,8 @@ TRAINED_SECTIONS = (
 )  # that workflow.detector, .pose and .variants may change
 # Mappings whose keys are the user's own.
 FREE_FORM = (
-    "workflow.detector", "workflow.pose", "workflow.variants", "workflow.plots.colors", "training.imgaug",
+    "workflow.detector", "workflow.pose", "workflow.variants", "workflow.external", "workflow.plots.colors",
+    "training.imgaug",
 )  # fmt: skip
 
 

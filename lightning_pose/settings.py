@@ -408,6 +408,7 @@ class WorkflowSettings:
     pose: dict[str, Any] = field(default_factory=dict)  # settings of pose models, over the file's own
     train_frames: list[float] = field(default_factory=list)  # further models by training.train_frames
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
+    external: dict[str, Any] = field(default_factory=dict)  # kind -> {ind: [csv, ...], ood: [csv, ...]}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
     videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir
     shard_frames: int | None = None  # frames of a video that one job predicts on; null = all

@@ -37,6 +37,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses_to_use(settings),
         *_losses(settings),
         *_workflow(settings),
+        *_external(settings.workflow.external),
         *_shards(settings.workflow.shard_frames),
         *_eval(settings.eval.confidence_thresh_for_vid),
         *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
@@ -239,6 +240,19 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for name in workflow.anchor_keypoints:
         if names is not None and name not in names:
             yield "workflow.anchor_keypoints", f"names of keypoint_names ({', '.join(names)})", name
+
+
+def _external(kinds: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, own in kinds.items():
+        key = f"workflow.external.{name}"
+        if name == "all" or name.startswith(("single", "pose")):
+            yield key, "a name other than all, single..., pose..., which are kinds of ours", name
+        if not isinstance(own, dict) or set(own) != {"ind", "ood"}:
+            yield key, "ind and ood, predictions CSVs", repr(own)
+        elif not all(isinstance(files, list) and files and _is_texts(files) for files in own.values()):
+            yield key, "a list of files for ind and for ood", repr(own)
+        elif len(own["ind"]) != len(own["ood"]):
+            yield key, f"one file a member: {len(own['ind'])} for ood too", str(len(own["ood"]))
 
 
 def _shards(frames: int | None) -> Iterator[tuple[str, str, str]]:

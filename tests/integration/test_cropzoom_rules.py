@@ -51,6 +51,9 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
     labelled = would_run(squares, "labeled_videos")
     assert all(f"rule {rule}:" in labelled for rule in (*CHAIN, "label_video"))
     assert "cropzoom_1_2.5/video_preds/film.mp4/labeled.mp4" in labelled
+    gallery = would_run(squares, "results/squares/gallery/index.html")
+    assert all(f"rule {rule}:" in gallery for rule in (*CHAIN, "index_images", "write_gallery"))
+    assert "cropzoom_1_2.5/video_preds/film.mp4" in gallery
     joined = would_run(squares, "ensembles")
     assert all(f"rule {rule}:" in joined for rule in (*CHAIN, "ensemble_images", "ensemble_video"))
     for kind, labels in product(("single", "pose_2.5"), ("labels.csv", "labels_new.csv")):

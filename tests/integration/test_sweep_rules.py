@@ -83,3 +83,17 @@ def test_plots_and_table_go_on_without_a_failed_model_and_name_it(folder: Path) 
         ("pose_1.8", "0", "1"),
     }
     assert "1 of 4 members missing: pose_1.8 seed 1" in (results / "logs" / "plot_ood.log").read_text()
+
+
+def test_predictions_of_another_tool_are_a_kind_of_the_plots(folder: Path) -> None:
+    predict(folder)
+    for csv_name in ("labels.csv", "labels_new.csv"):
+        names = [f"images/{csv_name[:-4]}_{number}.png" for number in range(4)]
+        exact = Predictions(names, ["beak", "tail"], np.full((4, 2, 2), 23.0), np.ones((4, 2)))
+        write_predictions(exact, folder / "data" / f"sleap_{csv_name}")
+    files = "{ind: [data/sleap_labels.csv], ood: [data/sleap_labels_new.csv]}"
+    (folder / "config" / "tiny.yaml").write_text(f"{CONFIG}  external: {{sleap: {files}}}\n")
+    done = snakemake(folder, TARGET, "--config", "allow_missing=true", "--allowed-rules", "plot_ood")
+    assert done.returncode == 0, done.stderr
+    table = (folder / "results" / "tiny" / "ood_metrics.csv").read_text()
+    assert "sleap" in table and "4.2426" in table  # 3 px off in x and in y

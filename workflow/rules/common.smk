@@ -332,6 +332,31 @@ def member_options(wildcards):
     return [str(part) for option in options for part in option]
 
 
+def external_members(wildcards):
+    """(kind, number, InD predictions, OOD predictions) of what other tools predicted."""
+    return [
+        (kind, number, ind, ood)
+        for kind, own in settings(wildcards.dataset).workflow.external.items()
+        for number, (ind, ood) in enumerate(zip(own["ind"], own["ood"]))
+    ]
+
+
+def plotted_predictions(wildcards):
+    """Predictions of the members and of other tools."""
+    own = [file for member in external_members(wildcards) for file in member[2:]]
+    return [*member_predictions(wildcards), *own]
+
+
+def plotted_options(wildcards):
+    """The members, other tools' and those that are missing, as options of a command."""
+    own = [
+        str(part)
+        for member in external_members(wildcards)
+        for part in ("--member", *member)
+    ]
+    return [*member_options(wildcards), *own]
+
+
 def share_of(cores):
     """Threads to ask for, so that jobs that use so many real cores never crowd them.
 

@@ -65,7 +65,7 @@ rule sweep_table:
 rule plot_ood:
     """Plot pixel error against the ensemble's standard deviation."""
     input:
-        predictions=member_predictions,
+        predictions=plotted_predictions,
         errors=plot_errors,
         ind_labels=ind_labels,
         ood_labels=ood_labels,
@@ -97,7 +97,7 @@ rule plot_ood:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        members=member_options,
+        members=plotted_options,
         colors=plot_colors,
         figures="results/{dataset}/figures",
         code=fingerprint("lightning_pose.cli.plot_ood"),

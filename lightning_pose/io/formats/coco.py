@@ -27,6 +27,7 @@ from lightning_pose.io.formats.contents import (
     is_inside,
     keep_one,
     rows_of,
+    say_what_is_left,
 )
 from lightning_pose.io.images import image_size
 from lightning_pose.traces import note_read
@@ -89,6 +90,7 @@ def write_coco(contents: Contents, path: Path) -> None:
     path : the JSON file.
     """
     poses = contents.poses
+    say_what_is_left(poses, path, "COCO")
     index = rows_of(poses)
     info: dict[str, Any] = {"contributor": poses.scorer}
     if isinstance(poses, Labels):

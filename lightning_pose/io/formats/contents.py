@@ -104,9 +104,13 @@ def occluded(labels: Labels) -> int:
 
 
 def say_what_is_left(poses: Labels | Predictions, path: Path, tool: str) -> None:
-    """Name what a tool's files have no place for."""
+    """Name what a tool's files have no place for; those of COCO have for all but further columns."""
     left = []
-    if isinstance(poses, Labels):
+    if isinstance(poses, Predictions) and poses.further:
+        left.append(f"the columns {', '.join(poses.further)}")
+    if tool == "COCO":
+        pass
+    elif isinstance(poses, Labels):
         if occluded(poses):
             left.append(f"that {occluded(poses)} keypoints are occluded")
     else:

@@ -92,6 +92,16 @@ def test_coco_keeps_sets_and_boxes(tmp_path):
     np.testing.assert_array_equal(back.xywh_frame_px, boxes)
 
 
+@by_target
+def test_further_columns_are_named(tool, name, tmp_path, caplog):
+    further = {"x_ens_var": np.ones((1, 2)), "y_ens_var": np.ones((1, 2))}
+    write_predictions(
+        Predictions([0], NAMES, np.ones((1, 2, 2)), np.ones((1, 2)), further=further), tmp_path / "in.csv"
+    )
+    there_and_back(tool, name, tmp_path)
+    assert "no place for the columns x_ens_var, y_ens_var" in caplog.text
+
+
 @pytest.mark.parametrize(("tool", "name"), [(Tool.DLC, "a.h5"), (Tool.SLEAP, "a.slp")])
 def test_what_has_no_place_is_named(tool, name, tmp_path, caplog):
     visible = np.array([[1, 2]], np.int8)

@@ -1,0 +1,190 @@
+"""Expected errors and intervals: what must be true of made-up errors, and the files of the two commands."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_pose.cli.main import main
+from lightning_pose.evaluation.calibration import Evidence, fit_calibration, held_out_coverage
+from lightning_pose.evaluation.label_next import select_frames
+from lightning_pose.io.labels import read_labels, write_labels
+from lightning_pose.io.predictions import write_predictions
+from lightning_pose.io.tables import read_keypoint_table
+from lightning_pose.types import Labels, Predictions
+from tests.unit.io.films import write_film
+
+NAN, NAMES = float("nan"), ["beak", "tail", "foot"]
+
+
+def made_up(seed, frames, keypoints=3):
+    """Return errors that a deviation tells of, more or less, and a confidence that falls with it."""
+    rng = np.random.default_rng(seed)
+    deviation = rng.lognormal(0.5, 1, (frames, keypoints))
+    errors = deviation * rng.lognormal(0, 0.5, deviation.shape) * rng.lognormal(0, 0.2, (frames, 1))
+    confidence = np.exp(-deviation / 10) * rng.uniform(0.7, 1, deviation.shape)
+    errors[rng.random(errors.shape) < 0.1] = NAN
+    return errors, Evidence(deviation, confidence)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_intervals_hold_nine_in_ten_errors_of_frames_never_seen(seed) -> None:
+    calibration = fit_calibration(*made_up(seed, 150))
+    errors, evidence = made_up(seed + 100, 2000)
+    low, high = calibration.interval(calibration.expected_error(evidence))
+    known = np.isfinite(errors)
+    assert ((low <= errors) & (errors <= high))[known].mean() == pytest.approx(0.9, abs=0.03)
+    assert (errors > high)[known].mean() == pytest.approx(0.05, abs=0.025)
+
+
+def test_the_coverage_that_is_stated_is_that_of_frames_never_seen() -> None:
+    errors, evidence = made_up(5, 200)
+    inside = held_out_coverage(errors, evidence)
+    np.testing.assert_array_equal(np.isnan(inside), np.isnan(errors))
+    assert np.nanmean(inside) == pytest.approx(0.9, abs=0.03)
+
+
+def test_the_expected_error_is_right_on_average_and_rises_with_the_deviation() -> None:
+    calibration = fit_calibration(*made_up(0, 300))
+    errors, evidence = made_up(9, 3000)
+    expected, known = calibration.expected_error(evidence), np.isfinite(errors)
+    assert expected[known].mean() == pytest.approx(errors[known].mean(), rel=0.15)
+    rising = Evidence(np.linspace(0.1, 20, 50)[:, None], np.full((50, 1), 0.8))
+    assert (np.diff(calibration.expected_error(rising)[:, 0]) >= 0).all()
+    falling = Evidence(np.full((50, 1), 2.0), np.linspace(0, 1, 50)[:, None])
+    assert (np.diff(calibration.expected_error(falling)[:, 0]) <= 0).all()
+    assert np.isnan(calibration.expected_error(Evidence(np.array([[NAN]]), np.array([[0.5]])))).all()
+
+
+def test_no_second_is_labelled_twice() -> None:
+    expected = np.ones((100, 2))
+    expected[40:45], expected[80], expected[81] = 9.0, 5.0, NAN
+    frames = select_frames(expected, np.arange(100) / 10, 4, 1.0)
+    assert frames[:2] == [40, 80] and len(frames) == 4
+    assert min(abs(a - b) for a in frames for b in frames if a != b) >= 10
+    assert 81 not in select_frames(expected, np.arange(100) / 10, 100, 0.0)
+    assert select_frames(np.full((3, 2), NAN), np.arange(3.0), 2, 1.0) == []
+
+
+def write_set(folder, name, frames, seed, splits=None):
+    """Write labels, and an ensemble's predictions that are as far off as its deviation says."""
+    errors, evidence = made_up(seed, frames)
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, errors.shape)
+    labelled = rng.uniform(50, 400, (*errors.shape, 2))
+    labelled[np.isnan(errors)] = NAN
+    off = np.nan_to_num(errors)[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    names = [f"{name}/img{i:03d}.png" for i in range(frames)]
+    write_labels(Labels(names, NAMES, labelled), folder / f"{name}.csv")
+    variance = {column: evidence.deviation**2 for column in ("x_ens_var", "y_ens_var")}
+    keypoints = np.nan_to_num(labelled, nan=9.0) + off
+    predictions = Predictions(names, NAMES, keypoints, evidence.confidence, splits, further=variance)
+    write_predictions(predictions, folder / f"{name}_ensemble.csv")
+    return ["--set", name, str(folder / f"{name}.csv"), str(folder / f"{name}_ensemble.csv")]
+
+
+def calibrated(folder):
+    sets = [
+        *write_set(folder, "InD", 60, 1, ["train"] * 20 + ["test"] * 40),
+        *write_set(folder, "OOD", 60, 2),
+    ]
+    assert main(["calibrate", *sets, "--output", str(folder / "calibration.json")]) == 0
+    return folder / "calibration.json"
+
+
+def write_video_predictions(folder, frames):
+    _, evidence = made_up(7, frames)
+    variance = {name: evidence.deviation**2 for name in ("x_ens_var", "y_ens_var")}
+    keypoints = np.random.default_rng(0).uniform(5, 30, (frames, 3, 2))
+    predictions = Predictions(list(range(frames)), NAMES, keypoints, evidence.confidence, further=variance)
+    write_predictions(predictions, folder / "video.csv")
+    return predictions
+
+
+def test_from_labelled_frames_to_the_frames_to_label_next(tmp_path) -> None:
+    calibration = calibrated(tmp_path)
+    coverage = json.loads(calibration.read_text())["held_out_coverage"]
+    assert set(coverage) == {"InD", "OOD", "all"}
+    assert coverage["all"]["share"] == pytest.approx(0.9, abs=0.06)
+    assert (
+        coverage["all"]["n"] == coverage["InD"]["n"] + coverage["OOD"]["n"] and coverage["InD"]["n"] <= 40 * 3
+    )
+    film = write_film(tmp_path / "film.mp4", 40)
+    write_video_predictions(tmp_path, 40)
+    output, plot, folder = tmp_path / "out.csv", tmp_path / "plot.pdf", tmp_path / "next"
+    command = ["expected_error", str(calibration), str(tmp_path / "video.csv"), "--output", str(output)]
+    options = ["--plot", str(plot), "--video", str(film), "--label_next", str(folder), "--count", "3",
+               "--apart_s", "0.3"]  # fmt: skip
+    assert main([*command, *options]) == 0
+    table = read_keypoint_table(output, (("expected_px", "low_px", "high_px"),))
+    expected = table.columns["expected_px"]
+    assert table.index == [str(i) for i in range(40)] and table.keypoint_names == NAMES
+    assert (table.columns["low_px"] <= expected).all() and (expected <= table.columns["high_px"]).all()
+    assert plot.read_bytes().startswith(b"%PDF")
+    labels = read_labels(folder / "CollectedData.csv")
+    assert len(labels.image_paths) == 3 and labels.keypoint_names == NAMES
+    assert np.isnan(labels.keypoints_px).all()
+    worst = int(expected.mean(1).argmax())
+    assert labels.image_paths[0] == f"labeled-data/film/img{worst:08d}.png"
+    for name in labels.image_paths:
+        with Image.open(folder / name) as image:
+            assert image.format == "PNG"
+    assert main([*command, *options]) == 2  # labels may be in there by now
+
+
+def broken(folder, wrong):
+    """Return a command that is wrong."""
+    if wrong == "few":
+        return ["calibrate", *write_set(folder, "OOD", 9, 2), "--output", str(folder / "c.json")]
+    calibration = calibrated(folder)
+    predictions = write_video_predictions(folder, 12)
+    if wrong == "no variances":
+        predictions.further.clear()
+    elif wrong == "one member":
+        predictions.further.update(x_ens_var=np.full((12, 3), NAN), y_ens_var=np.full((12, 3), NAN))
+    elif wrong == "damaged":
+        calibration.write_text("{}")
+    write_predictions(predictions, folder / "video.csv")
+    command = [
+        "expected_error",
+        str(calibration),
+        str(folder / "video.csv"),
+        "--output",
+        str(folder / "c.json"),
+    ]
+    if wrong in ("no video", "other video"):
+        command += ["--label_next", str(folder / "next")]
+    if wrong == "other video":
+        write_film(folder / "film.mp4", 20)
+        command += ["--video", str(folder / "film.mp4")]
+    return command
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("few", "expected 10 labelled frames or more that no member was trained on, found 9"),
+        (
+            "no variances",
+            "video.csv, header: expected columns x_ens_var, y_ens_var of each keypoint, found none",
+        ),
+        (
+            "one member",
+            "video.csv, x_ens_var: expected variances over two members or more, found empty cells",
+        ),
+        (
+            "damaged",
+            "calibration.json: expected a calibration by litpose calibrate, found another or damaged file",
+        ),
+        ("no video", "--label_next: expected --video too, found none"),
+        ("other video", "video.csv: expected a row for each of 20 frames"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(tmp_path, capsys, wrong, message) -> None:
+    command = broken(tmp_path, wrong)
+    capsys.readouterr()
+    assert main(command) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and message in lines[0]
+    assert not (tmp_path / "c.json").exists() and not (tmp_path / "next").exists()
