@@ -1,11 +1,12 @@
 # make demo   environment, then labelled frames to OOD plots on the synthetic chickadee
 # make test   environment if missing, then the whole test suite
+# make reliability   real commands killed, asked to end, and left without room, 240 kills in all
 VENV := .venv
 PYTHON ?= python3.11
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 CORES ?= 8
 
-.PHONY: env demo test lint clean
+.PHONY: env demo test lint reliability clean
 
 env: $(VENV)/ready
 
@@ -19,6 +20,11 @@ demo: env
 
 test: env
 	$(RUN) python -m pytest
+
+# kills, signals, full disks, damaged files; numbers go to results/reliability.json
+reliability: env
+	mkdir -p results
+	$(RUN) RELIABILITY_FULL=1 RELIABILITY_REPORT=$(CURDIR)/results/reliability.json python -m pytest tests/reliability
 
 lint: env
 	$(RUN) ruff check .

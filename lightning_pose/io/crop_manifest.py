@@ -22,9 +22,16 @@ def read_manifest(path: str | Path) -> dict[str, Any] | None:
     """Return the manifest; None if there is none or it is damaged (then everything is cropped anew)."""
     try:
         content = unseal(json.loads(Path(path).read_text())) or {}
-        return content if isinstance(content.get("crops"), dict) and "crop_size" in content else None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, RecursionError):
         return None
+    crops = content.get("crops")
+    if not isinstance(crops, dict) or "crop_size" not in content:
+        return None
+    return content if all(_is_entry(entry) for entry in crops.values()) else None
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("files", {}), dict)
 
 
 def write_manifest(content: dict[str, Any], path: str | Path) -> None:
@@ -51,7 +58,8 @@ def manifest_of_video(video: str | Path) -> dict[str, Any] | None:
     video = Path(video)
     manifest = read_manifest(video.parent / MANIFEST)
     entries = manifest["crops"].values() if manifest else ()
-    return manifest if any("boxes" in entry and video.name in entry["files"] for entry in entries) else None
+    is_its_own = any("boxes" in entry and video.name in entry.get("files", {}) for entry in entries)
+    return manifest if is_its_own else None
 
 
 def damaged_crops(path: str | Path) -> list[str]:
@@ -60,10 +68,10 @@ def damaged_crops(path: str | Path) -> list[str]:
     manifest = read_manifest(path)
     if manifest is None:
         return [str(path)] if path.exists() else []
-    folder = path.parent / manifest["images_dir"]
+    folder = path.parent / str(manifest.get("images_dir", "."))
     damaged = []
     for entry in manifest["crops"].values():
-        for name, size in entry["files"].items():
+        for name, size in entry.get("files", {}).items():
             file = folder / name
             if not file.is_file() or file.stat().st_size != size:
                 damaged.append(str(file))

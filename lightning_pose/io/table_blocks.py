@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,19 +148,38 @@ def _block(batch: pa.RecordBatch, header: TableHeader) -> PredictionBlock | None
 
 
 class BlockWriter:
-    """Appends rows to a predictions CSV; numbers read back exactly, NaN is an empty cell."""
+    """Appends rows to a predictions CSV; numbers read back exactly, NaN is an empty cell.
 
-    def __init__(self, file: Any) -> None:
-        self.file = file
+    A thread turns numbers into text while the caller goes on with the next rows.
+    """
+
+    def __init__(self, file: Any, thread: Executor) -> None:
+        self.file, self.thread = file, thread
+        self.last: Future[None] | None = None
 
     def write(self, frames: np.ndarray, columns: dict[str, np.ndarray]) -> None:
-        """Append rows.
+        """Append rows, once those before are written.
 
         Parameters
         ----------
         frames : array, (T,), int
-        columns : arrays, (T, K), by the names that the header has, in its order.
+        columns : arrays, (T, K), by the names that the header has, in its order; they stay as they are.
         """
+        self.finish()
+        self.last = self.thread.submit(self._append, frames, columns)
+
+    def finish(self) -> None:
+        """Wait until all is written.
+
+        Raises
+        ------
+        OSError
+            If it could not be.
+        """
+        if self.last is not None:
+            self.last.result()
+
+    def _append(self, frames: np.ndarray, columns: dict[str, np.ndarray]) -> None:
         import pyarrow as pa
         from pyarrow import csv as arrow
 
@@ -179,5 +199,7 @@ def write_blocks(path: Path, header: TableHeader) -> Iterator[BlockWriter]:
     with write_atomic(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as text:
             csv.writer(text, lineterminator="\n").writerows(header_rows(header))
-        with open(temporary, "ab") as file:
-            yield BlockWriter(file)
+        with open(temporary, "ab") as file, ThreadPoolExecutor(1) as thread:
+            writer = BlockWriter(file, thread)
+            yield writer
+            writer.finish()

@@ -59,6 +59,8 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
     for kind, labels in product(("single", "pose_2.5"), ("labels.csv", "labels_new.csv")):
         assert f"ensemble/{kind}/image_preds/{labels}/predictions_pixel_error.csv" in joined
     assert "ensemble/cropzoom_2.5/video_preds/film.mp4/predictions.csv" in joined
+    expected = would_run(squares, "expected_errors")
+    assert all(f"rule {rule}:" in expected for rule in ("ensemble_video", "calibrate", "expect_errors"))
     unknown = snakemake(squares, TARGET.replace("film", "other"), "--dry-run")
     assert unknown.returncode != 0
     assert "workflow.videos: expected other.mp4, found videos/film.mp4" in unknown.stdout + unknown.stderr

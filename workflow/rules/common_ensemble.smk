@@ -89,3 +89,27 @@ def ensemble_options(wildcards):
     own = settings(wildcards.dataset).workflow.ensemble
     variances = [] if own.variances else ["--no_variances"]
     return ["--average", own.average.value, *variances]
+
+
+def ensemble_on(wildcards, csv):
+    folder = f"results/{wildcards.dataset}/ensemble/{wildcards.ensemble}"
+    return f"{folder}/image_preds/{csv}/predictions.csv"
+
+
+def ensemble_on_ind(wildcards):
+    return ensemble_on(wildcards, both_csvs(wildcards.dataset)[0])
+
+
+def ensemble_on_ood(wildcards):
+    return ensemble_on(wildcards, both_csvs(wildcards.dataset)[1])
+
+
+def expected_error_targets(wildcards):
+    """Expected errors on all videos that the configs name."""
+    return [
+        f"results/{dataset}/ensemble/cropzoom_{ratio}/video_preds/{Path(video).name}/expected_error.csv"
+        for dataset in DATASETS
+        for own in [settings(dataset).workflow]
+        for ratio in own.crop_ratios
+        for video in own.videos
+    ]

@@ -7,6 +7,7 @@ training starts afresh.
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
 import signal
@@ -115,8 +116,10 @@ class Checkpoints(Callback):
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
+        content = io.BytesIO()  # torch's own writer tells nothing of a full disk
+        torch.save(state, content)
         with write_atomic(self.folder / FILE) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(content.getbuffer())
         self._saved = time.monotonic()
 
     def on_train_end(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:

@@ -265,3 +265,14 @@ def test_tables_with_boxes_sets_and_rows_of_commas_are_read(tmp_path) -> None:
         assert first == "0" and sum(map(len, blocks)) == 12
         np.testing.assert_array_equal(blocks[0].keypoints_px, own.keypoints_px)
         np.testing.assert_array_equal(blocks[0].confidence, own.confidence)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch, capsys) -> None:
+    def append(self, frames, columns):
+        raise OSError(28, "No space left on device")
+
+    paths, output = write_members(tmp_path, range(5)), tmp_path / "out" / "all.csv"
+    monkeypatch.setattr(table_blocks.BlockWriter, "_append", append)
+    assert main(["ensemble", *map(str, paths), "--output", str(output)]) == 2
+    assert "all.csv: expected a disk that takes it, found No space left on device" in capsys.readouterr().err
+    assert not list(output.parent.iterdir())
