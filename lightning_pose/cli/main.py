@@ -114,7 +114,8 @@ def _leaving_when_asked() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is leave:  # who was asked to leave is on the way out
+            signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.io.films import write_film
 
-FRAMES = 5 * 1024
+FRAMES = 3 * 1024
 
 
 @pytest.mark.slow
