@@ -13,6 +13,8 @@ from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.io.predictions import (
+    SMOOTHED,
+    VARIANCES,
     read_pixel_errors,
     read_predictions,
     write_pixel_errors,
@@ -167,3 +169,32 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("names", [VARIANCES, SMOOTHED])
+def test_further_columns_of_ensembles_and_smoothers_read_back_exactly(tmp_path, names):
+    rng = np.random.default_rng(0)
+    further = {name: rng.random((4, 2)) for name in names}
+    further[names[0]][1, 1] = np.nan
+    shape = (4, 2)
+    predictions = Predictions(
+        list(range(4)), NAMES, rng.random((*shape, 2)), rng.random(shape), further=further
+    )
+    write_predictions(predictions, tmp_path / "a.csv")
+    back = read_predictions(tmp_path / "a.csv")
+    assert list(back.further) == list(names)
+    for name in names:
+        np.testing.assert_array_equal(back.further[name], further[name])
+    np.testing.assert_array_equal(back.keypoints_px, predictions.keypoints_px)
+    coords = pd.read_csv(tmp_path / "a.csv", header=[0, 1, 2], index_col=0).columns.get_level_values(2)
+    assert list(coords[: len(coords) // 2]) == ["x", "y", "likelihood", *names]
+
+
+def test_columns_in_another_order_are_named(tmp_path):
+    keypoints = np.zeros((2, 2, 2))
+    further = {name: np.zeros((2, 2)) for name in VARIANCES[::-1]}
+    write_predictions(
+        Predictions([0, 1], NAMES, keypoints, np.ones((2, 2)), further=further), tmp_path / "a.csv"
+    )
+    with pytest.raises(UserError, match="expected columns x, y, likelihood or x, y, likelihood, x_ens_var"):
+        read_predictions(tmp_path / "a.csv")
