@@ -1,8 +1,10 @@
 """The page in a real browser: it shows what is asked for, loads its pictures, and complains of nothing."""
 
+import inspect
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,6 +16,7 @@ from tests.unit.io.films import place
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
+PATIENCE_S = 20
 PHONE = {"width": 390, "height": 780}
 
 
@@ -81,6 +84,14 @@ def visit(browser, address) -> Iterator[Visit]:
     own.page.context.close()
 
 
+def eventually(holds: Callable[[], object]) -> None:
+    """Wait until something holds: a page draws what was asked for a little later."""
+    until = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < until, inspect.getsource(holds).strip()
+        time.sleep(0.05)
+
+
 def loaded(page) -> bool:
     """Say whether every thumbnail on the page has been decoded."""
     page.wait_for_function("[...document.querySelectorAll('.cell img')].every((image) => image.complete)")
@@ -88,17 +99,17 @@ def loaded(page) -> bool:
 
 
 def test_it_shows_the_worst_frames_first_and_only_what_the_screen_holds(visit) -> None:
-    assert visit.count == 90
-    assert visit.names()[:2] == ["day 2/img059.png", "day 2/img058.png"]
-    assert len(visit.names()) < 60
-    assert loaded(visit.page)
+    eventually(lambda: visit.count == 90)
+    eventually(lambda: visit.names()[:2] == ["day 2/img059.png", "day 2/img058.png"])
+    eventually(lambda: len(visit.names()) < 60)
+    eventually(lambda: loaded(visit.page))
     visit.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     visit.page.wait_for_selector("[title='day 1/img000.png']")
-    assert loaded(visit.page) and "day 2/img059.png" not in visit.names()
+    eventually(lambda: loaded(visit.page) and "day 2/img059.png" not in visit.names())
 
 
 def test_nothing_is_loaded_from_elsewhere(visit, address) -> None:
-    assert loaded(visit.page)
+    eventually(lambda: loaded(visit.page))
     own = address.removesuffix("index.html")
     assert [url for url in visit.asked if not url.startswith((own, "data:"))] == []
     assert any(url.endswith(".jpg") for url in visit.asked)
@@ -106,49 +117,49 @@ def test_nothing_is_loaded_from_elsewhere(visit, address) -> None:
 
 def test_filters_change_what_is_shown(visit) -> None:
     visit.choose("set", "validation")
-    assert visit.count == 10 and all(name.startswith("day 1") for name in visit.names())
+    eventually(lambda: visit.count == 10 and all(name.startswith("day 1") for name in visit.names()))
     visit.choose("set", "")
     visit.choose("session", "day 2")
-    assert visit.count == 60
+    eventually(lambda: visit.count == 60)
     visit.choose("failure", "fallback")
-    assert visit.names() == [f"day 2/img{FALLBACK_ROW:03d}.png"]
+    eventually(lambda: visit.names() == [f"day 2/img{FALLBACK_ROW:03d}.png"])
     visit.choose("failure", "any")
-    assert visit.count == 2
+    eventually(lambda: visit.count == 2)
     visit.choose("failure", "")
     visit.choose("kind", "single")
     # the mean error of the detectors is (2 + 4) / 2 px times the number of the frame
     visit.fill("error", "177")
-    assert visit.count == 2
+    eventually(lambda: visit.count == 2)
     visit.choose("kind", "pose_1.8")
-    assert visit.count == 0
+    eventually(lambda: visit.count == 0)
     visit.page.click("#reset")
-    assert visit.count == 90
+    eventually(lambda: visit.count == 90)
 
 
 def test_sorting_by_other_measures(visit) -> None:
     visit.choose("sort", "path")
-    assert visit.names()[0] == "day 1/img000.png"
+    eventually(lambda: visit.names()[0] == "day 1/img000.png")
     visit.page.check('[data-key="reverse"]')
-    assert visit.names()[0] == "day 2/img059.png"
+    eventually(lambda: visit.names()[0] == "day 2/img059.png")
     visit.page.click("#reset")
     visit.choose("sort", "confidence")
-    assert set(visit.names()[:2]) == {"day 1/img029.png", "day 2/img059.png"}
+    eventually(lambda: set(visit.names()[:2]) == {"day 1/img029.png", "day 2/img059.png"})
     visit.fill("below", "0.5")
-    assert visit.count == 2
+    eventually(lambda: visit.count == 2)
 
 
 def test_a_frame_shows_members_mean_labels_boxes_and_numbers(visit) -> None:
     visit.page.click("[title='day 2/img058.png']")
     visit.page.wait_for_selector("#frame figure")
-    assert visit.page.locator("figure").count() == 3  # whole frame, two kinds
+    eventually(lambda: visit.page.locator("figure").count() == 3)  # whole frame, two kinds
     numbers = visit.page.locator("tbody tr").first.locator("td").all_inner_texts()
     # of 59 steps: detectors off by -2 and 4 px, their mean by 1, half their distance 3 in x and 0 in y
     assert numbers[:4] == ["177.0", "59.0", "88.5", "0.90"]
     assert numbers[4:] == ["44.3", "14.8", "22.1", "0.90"]
     # row 58 of the pose models: boxes of two members, each drawn with a rim
-    assert visit.page.locator("figure:first-of-type path[stroke-dasharray]").count() == 4
+    eventually(lambda: visit.page.locator("figure:first-of-type path[stroke-dasharray]").count() == 4)
     visit.page.keyboard.press("b")
-    assert visit.page.locator("path[stroke-dasharray]").count() == 0
+    eventually(lambda: visit.page.locator("path[stroke-dasharray]").count() == 0)
     shown = visit.page.evaluate(
         "(async () => { const image = new Image(); image.src = document.querySelector('#frame image')"
         ".getAttribute('href'); await image.decode(); return [image.naturalWidth, image.naturalHeight]; })()"
@@ -159,29 +170,29 @@ def test_a_frame_shows_members_mean_labels_boxes_and_numbers(visit) -> None:
 def test_names_from_data_are_text(visit) -> None:
     visit.page.click("[title='day 2/img058.png']")
     visit.page.check('[data-key="names"]')
-    assert visit.page.locator("#frame b, #controls b").count() == 0
-    assert KEYPOINTS[1] in visit.page.locator("tbody th").all_inner_texts()
-    assert KEYPOINTS[1] in visit.page.locator("#frame svg text").all_text_contents()
+    eventually(lambda: visit.page.locator("#frame b, #controls b").count() == 0)
+    eventually(lambda: KEYPOINTS[1] in visit.page.locator("tbody th").all_inner_texts())
+    eventually(lambda: KEYPOINTS[1] in visit.page.locator("#frame svg text").all_text_contents())
 
 
 def test_keys_go_from_frame_to_frame(visit) -> None:
     page = visit.page
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.title") == "day 2/img058.png"
+    eventually(lambda: page.evaluate("document.activeElement.title") == "day 2/img058.png")
     page.keyboard.press("End")
-    assert page.evaluate("document.activeElement.title") == visit.names()[-1]
+    eventually(lambda: page.evaluate("document.activeElement.title") == visit.names()[-1])
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
-    assert page.inner_text("#frame-name") == "day 2/img059.png"
+    eventually(lambda: page.inner_text("#frame-name") == "day 2/img059.png")
     page.keyboard.press("j")
-    assert page.inner_text("#frame-name") == "day 2/img058.png"
+    eventually(lambda: page.inner_text("#frame-name") == "day 2/img058.png")
     page.keyboard.press("Escape")
-    assert page.is_hidden("#frame")
-    assert page.evaluate("document.activeElement.title") == "day 2/img058.png"
+    eventually(lambda: page.is_hidden("#frame"))
+    eventually(lambda: page.evaluate("document.activeElement.title") == "day 2/img058.png")
     page.keyboard.press("Enter")
     page.go_back()
-    assert page.is_hidden("#frame")
+    eventually(lambda: page.is_hidden("#frame"))
 
 
 def test_a_permalink_brings_back_the_view(visit, browser) -> None:
@@ -194,10 +205,10 @@ def test_a_permalink_brings_back_the_view(visit, browser) -> None:
     visit.page.click("[title='day 2/img050.png']")
     visit.page.wait_for_selector("#frame figure")
     again = Visit(browser, visit.page.url)
-    assert again.page.inner_text("#frame-name") == "day 2/img050.png"
-    assert again.count == count
-    assert again.page.input_value('[data-key="deviation"]') == "3.2"
-    assert again.page.locator('#frame path[stroke="#12ab34"]').count() > 0
+    eventually(lambda: again.page.inner_text("#frame-name") == "day 2/img050.png")
+    eventually(lambda: again.count == count)
+    eventually(lambda: again.page.input_value('[data-key="deviation"]') == "3.2")
+    eventually(lambda: again.page.locator('#frame path[stroke="#12ab34"]').count() > 0)
     assert again.wrong == []
     again.page.context.close()
 
@@ -206,8 +217,9 @@ def test_a_broken_permalink_shows_the_list(browser, address) -> None:
     own = Visit(
         browser, f"{address}#frame=nowhere.png&kind=none&color.single=javascript&error=x&set=none&other=1"
     )
-    assert own.page.input_value('[data-key="kind"]') == "all"
-    assert own.count == 90 and own.page.is_hidden("#frame") and own.wrong == []
+    eventually(lambda: own.page.input_value('[data-key="kind"]') == "all")
+    eventually(lambda: own.count == 90 and own.page.is_hidden("#frame"))
+    assert own.wrong == []
     own.page.context.close()
 
 
@@ -216,7 +228,7 @@ def test_the_path_of_a_frame_is_copied(browser, address) -> None:
     own.page.click("[title='day 2/img058.png']")
     own.page.click("#copy")
     own.page.wait_for_selector("#told:not(:empty)")
-    assert own.page.evaluate("navigator.clipboard.readText()") == "day 2/img058.png"
+    eventually(lambda: own.page.evaluate("navigator.clipboard.readText()") == "day 2/img058.png")
     own.page.context.close()
 
 
@@ -224,20 +236,20 @@ def test_clips_follow_the_trace_and_the_slider(visit) -> None:
     page = visit.page
     page.click("#to-videos")
     page.wait_for_function("document.querySelector('video')?.readyState >= 2")
-    assert page.is_hidden("#list")
-    assert page.locator(".moments button").count() == 2
+    eventually(lambda: page.is_hidden("#list"))
+    eventually(lambda: page.locator(".moments button").count() == 2)
     start = page.evaluate("gallery.videos.clip.start")
     page.evaluate(f"gallery.videos.seek({UNSURE_FRAME} - {start})")
     page.wait_for_function("!document.querySelector('video').seeking")
-    assert page.inner_text(".scrub output") == f"{UNSURE_FRAME} of {FILM_FRAMES}"
+    eventually(lambda: page.inner_text(".scrub output") == f"{UNSURE_FRAME} of {FILM_FRAMES}")
     # the mean of two members lies half of 10 px off the square's corner
     x, y = place(UNSURE_FRAME)
     points = page.evaluate(f"gallery.videos.data.ensembleMean(1, {UNSURE_FRAME} - {start})")
     assert points[0] == pytest.approx([x + 5, y + 5], abs=0.01)
-    assert page.locator(".player svg path").count() > 0
+    eventually(lambda: page.locator(".player svg path").count() > 0)
     page.locator("#scrub").focus()
     page.keyboard.press("ArrowRight")
-    assert page.inner_text(".scrub output") == f"{UNSURE_FRAME + 1} of {FILM_FRAMES}"
+    eventually(lambda: page.inner_text(".scrub output") == f"{UNSURE_FRAME + 1} of {FILM_FRAMES}")
     page.click("#play")
     page.wait_for_function(f"gallery.videos.at !== {UNSURE_FRAME + 1} - {start}")
     page.evaluate("document.querySelector('video').pause()")  # or it has come to its end
@@ -245,20 +257,20 @@ def test_clips_follow_the_trace_and_the_slider(visit) -> None:
     box = page.locator(".trace").bounding_box()
     other = page.evaluate("gallery.videos.video.clips[1].start") + 2
     page.locator(".trace").click(position={"x": box["width"] * other / FILM_FRAMES, "y": 20})
-    assert page.evaluate("gallery.state.values.clip") == "0.1"
+    eventually(lambda: page.evaluate("gallery.state.values.clip") == "0.1")
     page.click("#to-frames")
-    assert page.is_visible("#list") and page.is_hidden("#videos")
+    eventually(lambda: page.is_visible("#list") and page.is_hidden("#videos"))
 
 
 @pytest.mark.parametrize("options", [{"viewport": PHONE}, {"color_scheme": "dark"}])
 def test_it_works_from_the_disk_on_a_phone_and_in_the_dark(browser, site, options) -> None:
     own = Visit(browser, (site.folder / "gallery" / "index.html").as_uri(), **options)
-    assert own.count == 90 and loaded(own.page)
+    eventually(lambda: own.count == 90 and loaded(own.page))
     own.page.locator(".cell a").first.click()
     own.page.wait_for_selector("#frame figure")
     width = own.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert width[0] <= width[1]  # nothing sticks out
-    assert own.page.evaluate(LEAST_CONTRAST) >= 4.5
+    eventually(lambda: own.page.evaluate(LEAST_CONTRAST) >= 4.5)
     assert own.wrong == []
     own.page.context.close()
 
