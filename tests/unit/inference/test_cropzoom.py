@@ -20,6 +20,7 @@ from lightning_pose.inference.model import Model
 from lightning_pose.inference.video import film_of
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.cropzoom_dir import CropZoom
+from lightning_pose.io.files import seal, unseal
 from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import read_pixel_errors, read_predictions
 from lightning_pose.io.video_facts import probe_video
@@ -260,7 +261,7 @@ def test_paths_in_the_folder_are_relative(trained, cropzoom, tmp_path) -> None:
 def test_a_damaged_folder_is_refused(trained, film, cropzoom, capsys, content, message) -> None:
     file = cropzoom() / "cropzoom.json"
     if not isinstance(content, str):
-        content = json.dumps({**json.loads(file.read_text()), **content})
+        content = json.dumps(seal({**unseal(json.loads(file.read_text())), **content}))
     file.write_text(content)
     assert trained.run("predict", file.parent, film[0]) == 2
     captured = capsys.readouterr().err
