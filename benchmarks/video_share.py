@@ -60,7 +60,6 @@ def parse_arguments() -> argparse.Namespace:
 def row(losses: str, config: Path, folder: Path, args: argparse.Namespace) -> str:
     """Train, and return a line of the table."""
     waited: dict[str, float] = defaultdict(float)
-    steps, begun = 0, 0.0
     whole_loader = training_data.TrainingData.train_dataloader
 
     def loader(self: Any) -> Any:

@@ -91,7 +91,6 @@ def _frame_reader(args: argparse.Namespace, qa: CropQa) -> Callable[[int], np.nd
         return None
     from lightning_pose.io.video import open_video
     from lightning_pose.io.video_facts import probe_video
-    from lightning_pose.settings import VideoLibrary
     from lightning_pose.types import Problem, UserError
 
     facts = probe_video(args.video, allow_truncated=True)
@@ -99,5 +98,5 @@ def _frame_reader(args: argparse.Namespace, qa: CropQa) -> Callable[[int], np.nd
     if not isinstance(last, int) or last >= facts.frame_count:
         expected = f"frames 0 to {facts.frame_count - 1} of {args.video}"
         raise UserError(Problem(str(args.bbox), expected, str(last)))
-    video = open_video(facts, VideoLibrary.opencv)
+    video = open_video(facts)
     return lambda row: video.read(int(qa.names[row]), 1)[0]

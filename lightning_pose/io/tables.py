@@ -96,12 +96,15 @@ def read_rows(path: Path, most: int | None = None) -> list[list[str]]:
         raise UserError(Problem(str(path), "a CSV file in UTF-8", str(error))) from None
 
 
-def read_keypoint_table(path: str | Path, coords: tuple[tuple[str, ...], ...]) -> KeypointTable:
-    """Read a labels or predictions file.
+def parse_keypoint_rows(
+    path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]
+) -> KeypointTable:
+    """Parse the rows of a labels or predictions file.
 
     Parameters
     ----------
-    path : the file.
+    path : the file, for messages.
+    rows : of its cells.
     coords : the sets of coordinates that a keypoint may have, such as ``(("x", "y"),)``.
 
     Raises
@@ -109,13 +112,6 @@ def read_keypoint_table(path: str | Path, coords: tuple[tuple[str, ...], ...]) -
     UserError
         Every broken header, row and cell, by row number as an editor shows it.
     """
-    return parse_keypoint_rows(Path(path), read_rows(Path(path)), coords)
-
-
-def parse_keypoint_rows(
-    path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]
-) -> KeypointTable:
-    """Parse the rows of `path`: see `read_keypoint_table`."""
     header = parse_header(path, rows, coords)
     names, own_coords = header.keypoint_names, header.coords
     keypoint_width = len(names) * len(own_coords)
@@ -141,7 +137,7 @@ def parse_keypoint_rows(
 
 
 def parse_header(path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]) -> TableHeader:
-    """Parse the header rows of `path`: see `read_keypoint_table`."""
+    """Parse the header rows of `path`: see `parse_keypoint_rows`."""
     if len(rows) < HEADER_ROWS:
         raise UserError(
             Problem(str(path), "three header rows (scorer, bodyparts, coords)", f"{len(rows)} rows")

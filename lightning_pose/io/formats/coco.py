@@ -24,10 +24,10 @@ from lightning_pose.io.formats.contents import (
     as_predictions,
     check_unique,
     choose,
-    is_inside,
     keep_one,
     rows_of,
     say_what_is_left,
+    stays_inside,
 )
 from lightning_pose.io.images import image_size
 from lightning_pose.traces import note_read
@@ -71,7 +71,7 @@ def read_coco(path: Path, image_dir: Path | None = None, skeleton: str | None = 
     hidden = bool((np.array([animal.visible for animal in animals]) == Visibility.OCCLUDED).any())
     paths = [image["file_name"].replace("\\", "/") for image in images]
     check_unique(path, paths)
-    outside = [name for name in paths if not is_inside(name)]
+    outside = [name for name in paths if not stays_inside(name)]
     if outside:
         raise UserError(
             [Problem(f"{path}, file_name", "a path inside the image folder", name) for name in outside]

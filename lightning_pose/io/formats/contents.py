@@ -144,7 +144,7 @@ def choose(source: Path, what: str, counts: Mapping[str, int], wanted: str | Non
     return name
 
 
-def is_inside(name: str) -> bool:
+def stays_inside(name: str) -> bool:
     """Say whether a path stays in the folder that it is relative to, on any system."""
     windows = PureWindowsPath(name)
     return bool(name) and not (windows.drive or windows.root or ".." in windows.parts)

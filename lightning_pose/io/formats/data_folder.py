@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.formats.contents import Contents, ImageSource, is_inside
+from lightning_pose.io.formats.contents import Contents, ImageSource, stays_inside
+from lightning_pose.io.images import is_inside
 from lightning_pose.io.labels import write_labels
 from lightning_pose.types import Labels, Predictions, Problem, UserError
 
@@ -91,11 +92,8 @@ def take_rows(labels: Labels, rows: range | list[int]) -> Labels:
 
 
 def _check_paths(labels: Labels, output_dir: Path) -> None:
-    root = output_dir.resolve()
     outside = [
-        path
-        for path in labels.image_paths
-        if not is_inside(path) or not (root / path).resolve().is_relative_to(root)
+        path for path in labels.image_paths if not (stays_inside(path) and is_inside(path, output_dir))
     ]
     if outside:
         raise UserError([Problem(path, f"an image path inside {output_dir}", path) for path in outside])

@@ -24,11 +24,11 @@ from lightning_pose.io.formats.contents import (
     as_predictions,
     check_unique,
     choose,
-    is_inside,
     keep_one,
     rows_of,
     say_what_is_left,
     session_path,
+    stays_inside,
 )
 from lightning_pose.io.formats.data_folder import with_images
 from lightning_pose.io.images import image_size
@@ -65,7 +65,7 @@ class Finder:
         known = video.source_video or video
         if isinstance(known.filename, list):
             name = known.filename[frame].replace("\\", "/")
-            path = name if is_inside(name) else session_path(name)
+            path = name if stays_inside(name) else session_path(name)
         else:
             path = f"labeled-data/{Path(known.filename).stem}/img{frame:08d}.png"
         if video.backend_metadata.get("has_embedded_images"):

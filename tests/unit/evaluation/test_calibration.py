@@ -11,7 +11,7 @@ from lightning_pose.evaluation.calibration import Evidence, fit_calibration, hel
 from lightning_pose.evaluation.label_next import select_frames
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.io.predictions import write_predictions
-from lightning_pose.io.tables import read_keypoint_table
+from lightning_pose.io.tables import parse_keypoint_rows, read_rows
 from lightning_pose.types import Labels, Predictions
 from tests.unit.io.films import write_film
 
@@ -117,7 +117,7 @@ def test_from_labelled_frames_to_the_frames_to_label_next(tmp_path) -> None:
     options = ["--plot", str(plot), "--video", str(film), "--label_next", str(folder), "--count", "3",
                "--apart_s", "0.3"]  # fmt: skip
     assert main([*command, *options]) == 0
-    table = read_keypoint_table(output, (("expected_px", "low_px", "high_px"),))
+    table = parse_keypoint_rows(output, read_rows(output), (("expected_px", "low_px", "high_px"),))
     expected = table.columns["expected_px"]
     assert table.index == [str(i) for i in range(40)] and table.keypoint_names == NAMES
     assert (table.columns["low_px"] <= expected).all() and (expected <= table.columns["high_px"]).all()
