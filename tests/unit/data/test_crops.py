@@ -160,7 +160,7 @@ def test_a_frame_without_its_context_has_no_context_file(tmp_path) -> None:
 
 def cropped(project, caplog, **options):
     caplog.clear()
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="lightning_pose"):
         summary = project.crop(**options)
     assert f"cropped {summary.cropped} of 3 frames, {3 - summary.cropped} unchanged" in caplog.text
     return summary.cropped

@@ -103,7 +103,7 @@ def test_torch_stays_where_nothing_is_faster(runtimes, seconds) -> None:
 
 def test_a_runtime_that_fails_is_not_chosen(runtimes, caplog) -> None:
     runtimes(torch=FakeRuntime(0.001))
-    with caplog.at_level("DEBUG"):
+    with caplog.at_level("DEBUG", logger="lightning_pose"):
         assert calibrate(TRAINED, IMAGES) is RuntimeName.torch
     assert "openvino failed: cannot translate aten::thing" in caplog.text
 
