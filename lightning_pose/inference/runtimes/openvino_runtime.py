@@ -7,6 +7,7 @@ own front end is called directly: its `convert_model` reports each use to its ma
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 import os
@@ -118,11 +119,21 @@ def translated(trained: TrainedNetwork) -> list[Any]:
         return _read_again(_translate(trained), folder)
 
 
-def _read(folder: Path) -> list[Any]:
+@functools.cache
+def _core() -> Any:
+    """Return the one `Core` of this process, which lives as long as the process.
+
+    Each one that computes replaces the stack on which this thread handles signals, and puts back the stack
+    it found when it goes. Of two that don't go in reverse order the last puts back freed memory, and the
+    next signal ends the process.
+    """
     import openvino
 
-    core = openvino.Core()
-    return [core.read_model(folder / f"{part}.xml") for part in PARTS]
+    return openvino.Core()
+
+
+def _read(folder: Path) -> list[Any]:
+    return [_core().read_model(folder / f"{part}.xml") for part in PARTS]
 
 
 def _read_again(models: Sequence[Any], folder: Path) -> list[Any]:
@@ -175,15 +186,13 @@ def _translate_part(part: nn.Module, examples: Sequence[torch.Tensor], kind: Any
 
 
 def _compiled(model: Any, half: bool) -> Any:
-    import openvino
-
     options = {
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, by all threads
         "INFERENCE_NUM_THREADS": job_cores(),
         "ENABLE_CPU_PINNING": False,  # jobs that share a machine would be pinned to the same cores
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
     }
-    return openvino.Core().compile_model(model, "CPU", options)
+    return _core().compile_model(model, "CPU", options)
 
 
 def _keep(found: Path, folder: Path) -> None:

@@ -1,8 +1,11 @@
 """Every runtime finds what torch finds in float32, for any batch and every type of network."""
 
 import builtins
+import ctypes
+import gc
 import importlib.util
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,6 +172,31 @@ def test_openvino_is_only_imported_where_it_computes(monkeypatch) -> None:
         monkeypatch.delitem(sys.modules, name)
     runtime_of(RuntimeName.torch_mixed).build(own)(np.zeros((1, *own.image_shape), np.uint8))
     assert "openvino" not in asked
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_signals_are_still_handled_after_networks_have_come_and_gone() -> None:
+    """OpenVINO replaces the stack of the thread's signal handlers, and has to put the right one back."""
+    built = [runtime_of(RuntimeName.openvino).build(network_of(ModelType.regression)) for _ in range(3)]
+    built.pop(0)
+    built.clear()
+    gc.collect()
+    stack = SignalStack()
+    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+    if stack.place is not None:
+        assert any(first <= stack.place < end for first, end in mapped())
+
+
+class SignalStack(ctypes.Structure):
+    """C's `stack_t`."""
+
+    _fields_ = (("place", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+def mapped() -> list[tuple[int, int]]:
+    """Return the places of this process' memory."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return [tuple(int(place, 16) for place in line.split()[0].split("-")) for line in lines]
 
 
 def test_the_command_names_a_runtime(trained, tmp_path, capsys) -> None:
