@@ -112,6 +112,12 @@ def load_config(
     return _build(container, str(path), warn)
 
 
+def override(key: str, value: Any) -> str:
+    """Return a setting over the file's in hydra's grammar, whatever characters it has but ``${``."""
+    text = re.sub(r"(\\+)('|\Z)", r"\1\1\2", str(value)).replace("'", "\\'")
+    return f"{key}='{text}'"
+
+
 def to_yaml(settings: Settings) -> str:
     """Return the complete settings as YAML that `load_config` reads back."""
     return OmegaConf.to_yaml(OmegaConf.structured(settings))

@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_pose.cli.options import add_box_options, box_settings
+from lightning_pose.cli.options import add_box_options, box_settings, split_names
 
 if TYPE_CHECKING:
     from lightning_pose.settings import BoxSettings
@@ -65,7 +65,7 @@ def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Names
     from lightning_pose.geometry.film_track import track_boxes
 
     ratio = DEFAULT_RATIO if args.crop_ratio is None and args.crop_size is None else args.crop_ratio
-    anchors = [name.strip() for name in args.anchor_keypoints.split(",") if name.strip()]
+    anchors = split_names(args.anchor_keypoints)
     least = settings.min_confidence, settings.min_size
     rule = box_rule(predictions.keypoint_names, anchors, ratio, args.crop_size, *least)
     keypoints_px, confidence, index = predictions.keypoints_px, predictions.confidence, predictions.index

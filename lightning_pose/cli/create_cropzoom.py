@@ -12,7 +12,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lightning_pose.cli.options import add_box_options, add_look_option, box_settings, size_or_null
+from lightning_pose.cli.options import (
+    add_box_options,
+    add_look_option,
+    box_settings,
+    size_or_null,
+    split_names,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +58,6 @@ def run(args: argparse.Namespace) -> None:
         args.output_dir,
         args.crop_ratio,
         None if args.crop_size is None else parse_size(args.crop_size),
-        None if anchors is None else [name.strip() for name in anchors.split(",") if name.strip()],
+        None if anchors is None else split_names(anchors),
         box_settings(args, boxes),
     )

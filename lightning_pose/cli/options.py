@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,19 @@ def size_or_null(text: str) -> int | None:
 def frames_or_auto(text: str) -> int:
     """Parse a number of frames, or ``auto``, which the setting has as 0."""
     return 0 if text == "auto" else int(text)
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Return names as one argument: separated by commas, quoted as in a CSV where they have any."""
+    text = io.StringIO()
+    csv.writer(text).writerow(names)
+    return text.getvalue().removesuffix("\r\n")
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names that `join_names` joined."""
+    names = next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True), [])
+    return [name.strip() for name in names if name.strip()]
 
 
 def is_video(path: Path) -> bool:

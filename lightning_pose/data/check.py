@@ -49,6 +49,7 @@ def check_dataset(
         except UserError as error:
             problems += error.problems
             continue
+        problems += _unusable_names(csv_file, labels.keypoint_names)
         if expected is None:
             expected, source = labels.keypoint_names, str(csv_file)
         elif labels.keypoint_names != expected:
@@ -75,6 +76,14 @@ def _names_differ(csv_file: Path, found: list[str], expected: list[str], source:
     parts = [f"no {', '.join(missing)}"] if missing else []
     parts += [f"unknown {', '.join(unknown)}"] if unknown else []
     return Problem(f"{csv_file}, header", f"the keypoints of {source}", "; ".join(parts) or "another order")
+
+
+def _unusable_names(csv_file: Path, names: list[str]) -> list[Problem]:
+    """Refuse names that a model's own config could not be read with."""
+    expected = "names that are not empty and without ${, which begins a reference in configs"
+    return [
+        Problem(f"{csv_file}, header", expected, repr(name)) for name in names if not name or "${" in name
+    ]
 
 
 def _duplicates(csv_file: Path, labels: Labels, first: dict[str, str]) -> list[Problem]:

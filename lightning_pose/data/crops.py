@@ -31,7 +31,7 @@ from lightning_pose.io.crop_manifest import (
     read_manifest,
     write_manifest,
 )
-from lightning_pose.io.files import sha256, write_atomic
+from lightning_pose.io.files import locked, sha256, write_atomic
 from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import end_with_parent, job_cores
@@ -106,32 +106,33 @@ def crop_labeled_images(
     labels = read_labels(labels_csv)
     _check_paths(labels, labels_csv, data_dir, images_dir)
     xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
-    manifest_path = output_csv.parent / MANIFEST
-    generation = next_generation(manifest_path)
-    old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
-    known = old["crops"] if old["crop_size"] == list(crop_hw) else {}
-    tasks = [
-        CropTask(path, _existing_context(path, data_dir), str(data_dir), str(images_dir),
-                 _box(box), crop_hw, known.get(path))
-        for path, box in zip(labels.image_paths, xywh_px, strict=True)
-    ]  # fmt: skip
-    results = _run(tasks, jobs)
-    problems = [problem for result in results for problem in result.problems]
-    _put_in_place(results, images_dir, all_well=not problems)
-    if problems:
-        raise UserError(problems)
-    _warn_of_empty([task.image for task, result in zip(tasks, results, strict=True) if result.empty])
-    keypoints_crop_px = frame_to_crop(labels.keypoints_px, xywh_px, crop_hw)
-    _warn_of_outside(keypoints_crop_px, crop_hw)
-    names = [crop_name(path) for path in labels.image_paths]
-    write_labels(replace(labels, image_paths=names, keypoints_px=keypoints_crop_px), output_csv)
-    entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
-    relative = os.path.relpath(images_dir, output_csv.parent)
-    content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
-    write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
-    cropped = sum(result.fresh for result in results)
-    logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
-    return CropSummary(cropped, len(tasks))
+    with locked(output_csv.parent):  # the same command a second time would take its crops away
+        manifest_path = output_csv.parent / MANIFEST
+        generation = next_generation(manifest_path)
+        old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
+        known = old["crops"] if old["crop_size"] == list(crop_hw) else {}
+        tasks = [
+            CropTask(path, _existing_context(path, data_dir), str(data_dir), str(images_dir),
+                     _box(box), crop_hw, known.get(path))
+            for path, box in zip(labels.image_paths, xywh_px, strict=True)
+        ]  # fmt: skip
+        results = _run(tasks, jobs)
+        problems = [problem for result in results for problem in result.problems]
+        _put_in_place(results, images_dir, all_well=not problems)
+        if problems:
+            raise UserError(problems)
+        _warn_of_empty([task.image for task, result in zip(tasks, results, strict=True) if result.empty])
+        keypoints_crop_px = frame_to_crop(labels.keypoints_px, xywh_px, crop_hw)
+        _warn_of_outside(keypoints_crop_px, crop_hw)
+        names = [crop_name(path) for path in labels.image_paths]
+        write_labels(replace(labels, image_paths=names, keypoints_px=keypoints_crop_px), output_csv)
+        entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
+        relative = os.path.relpath(images_dir, output_csv.parent)
+        content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
+        write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
+        cropped = sum(result.fresh for result in results)
+        logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
+        return CropSummary(cropped, len(tasks))
 
 
 def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,8 +13,7 @@ from matplotlib.patches import Rectangle
 
 from lightning_pose.evaluation.colors import PALETTE
 from lightning_pose.evaluation.crop_qa import BORDER, FLAGS, CropQa, count_status, find_flags, row_minima
-from lightning_pose.evaluation.plots import GREY, RASTER_FROM, STYLE
-from lightning_pose.io.files import write_atomic
+from lightning_pose.evaluation.plots import GREY, RASTER_FROM, STYLE, save_figure
 
 GOOD, NEAR_COLOR, OUTSIDE_COLOR = PALETTE[0], PALETTE[4], PALETTE[1]
 SHOWN = 20_000  # keypoints that are drawn; of more, as many are chosen evenly
@@ -45,10 +43,7 @@ def draw_crop_qa(qa: CropQa, title: str, paths: Sequence[Path], crop_ratio: floa
         _confidence(axes[1, 1], qa)
         _margins(axes[1, 2], qa)
         for path in paths:
-            with write_atomic(path) as temporary:
-                is_pdf = path.suffix.lower() == ".pdf"
-                metadata: dict[str, Any] = {"CreationDate": None} if is_pdf else {"Software": None}
-                figure.savefig(temporary, dpi=200 if is_pdf else 130, metadata=metadata)
+            save_figure(figure, path, 130)
 
 
 def _positions(axis: Axes, qa: CropQa) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.evaluation.divergence import divergence
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.evaluation.ood import ensemble_standard_deviation
 from lightning_pose.io.labels import read_labels
@@ -53,6 +54,10 @@ class Comparison:
         Of all members, frame pixels.
     note : str
         What a reader of the plot has to know, or nothing.
+    diverged : list of str, one a member
+        Why its predictions are of no use, or nothing.
+    missing : list of MissingMember
+        Those that should be compared too.
     """
 
     name: str
@@ -63,6 +68,8 @@ class Comparison:
     errors: np.ndarray
     deviation: np.ndarray
     note: str = ""
+    diverged: list[str] = field(default_factory=list)
+    missing: list[MissingMember] = field(default_factory=list)
 
     def of_kind(self, kind: str) -> np.ndarray:
         """Return the errors of one kind's members; of all members for the kind ``all``."""
@@ -138,16 +145,13 @@ def compare(
     UserError
         If images or keypoints differ, or a kind is named ``all``.
     """
-    if any(member.kind == ALL for member in members):
-        raise UserError(Problem("kind of a member", f"a name other than {ALL}, which is all together", ALL))
+    check_kinds([member.kind for member in members])
     labels = order_keypoints(read_labels(labels_csv), labels_csv, keypoint_names)
     keypoints, known = [], True
     trained, chose = np.zeros((2, len(labels.image_paths)), bool)
     for member in members:
         path = member.ind_csv if held_out_only else member.ood_csv
         keypoints_px, splits = aligned_keypoints(read_predictions(path), labels, path, labels_csv)
-        if not np.isfinite(keypoints_px).any():
-            logger.warning("%s: no predictions at all", path)
         keypoints.append(keypoints_px)
         known &= splits is not None
         own = np.array(splits or [""] * len(trained))
@@ -158,7 +162,12 @@ def compare(
         seen = labels.image_paths[int(np.argmax(trained | chose))]
         raise UserError(Problem(f"{labels_csv}", "images that no member was trained on", seen))
     keep = _held_out(trained, chose) if held_out_only else np.ones_like(trained)
+    diverged = [divergence(own, labels.keypoints_px[keep]) for own in stacked[:, keep]]
+    for member, reason in zip(members, diverged, strict=True):
+        if reason:
+            logger.warning("%s: %s seed %s diverged: %s", name, member.kind, member.seed, reason)
     note = _note(held_out_only, known, int(keep.sum()), len(members), bool((keep & chose).any()))
+    note = "; ".join(text for text in (note, _diverged_note(members, diverged)) if text)
     if note:
         logger.warning("%s: %s", name, note)
     return Comparison(
@@ -170,19 +179,48 @@ def compare(
         errors=pixel_error(stacked[:, keep], labels.keypoints_px[keep]),
         deviation=ensemble_standard_deviation(stacked[:, keep]),
         note=note,
+        diverged=diverged,
     )
+
+
+def check_kinds(kinds: Sequence[str], where: str = "kind of a member") -> None:
+    """Refuse names of kinds that mean something else.
+
+    Raises
+    ------
+    UserError
+        Naming the first one.
+    """
+    for kind in kinds:
+        if kind == ALL:
+            raise UserError(Problem(where, f"a name other than {ALL}, which is all together", ALL))
+        if kind.startswith("_"):
+            raise UserError(Problem(where, "a name that does not begin with _, which plots leave out", kind))
 
 
 def with_missing(comparison: Comparison, missing: Sequence[MissingMember]) -> Comparison:
     """Say in the note which members are missing, and that the standard deviation is of fewer."""
     if not missing:
         return comparison
-    kinds = dict.fromkeys(member.kind for member in missing)
-    names = [f"{kind} seed {', '.join(own.seed for own in missing if own.kind == kind)}" for kind in kinds]
     count = len(comparison.kinds) + len(missing)
-    note = f"{len(missing)} of {count} members missing: {'; '.join(names)}"
+    note = f"{len(missing)} of {count} members missing: {_listed(missing)}"
     logger.warning("%s: %s", comparison.name, note)
-    return replace(comparison, note="; ".join(text for text in (comparison.note, note) if text))
+    note = "; ".join(text for text in (comparison.note, note) if text)
+    return replace(comparison, note=note, missing=list(missing))
+
+
+def _listed(members: Sequence[MemberFiles | MissingMember]) -> str:
+    """Return kinds, each with its seeds."""
+    kinds = dict.fromkeys(member.kind for member in members)
+    names = [f"{kind} seed {', '.join(own.seed for own in members if own.kind == kind)}" for kind in kinds]
+    return "; ".join(names)
+
+
+def _diverged_note(members: Sequence[MemberFiles], diverged: Sequence[str]) -> str:
+    found = [member for member, reason in zip(members, diverged, strict=True) if reason]
+    if not found:
+        return ""
+    return f"{len(found)} of {len(members)} members diverged, which widens every deviation: {_listed(found)}"
 
 
 def order_keypoints(labels: Labels, labels_csv: Path, keypoint_names: list[str] | None) -> Labels:

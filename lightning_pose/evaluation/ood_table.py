@@ -64,6 +64,7 @@ def table_rows(comparison: Comparison) -> Iterator[Row]:
     yield from _risk_rows(comparison)
     yield from _comparison_rows(comparison)
     yield from _summary_rows(comparison)
+    yield from _member_rows(comparison)
     yield from _sample_rows(comparison)
 
 
@@ -108,6 +109,20 @@ def _summary_rows(comparison: Comparison) -> Iterator[Row]:
         for statistic, value in numbers.items():
             count = counts.get(statistic, pairs)
             yield _row("summary", comparison.name, kind, statistic, value, count)
+
+
+def _member_rows(comparison: Comparison) -> Iterator[Row]:
+    """Yield of each member its errors and whether it diverged; of those that are missing, that they are."""
+    reasons = comparison.diverged or [""] * len(comparison.kinds)
+    for kind, seed, errors, reason in zip(
+        comparison.kinds, comparison.seeds, comparison.errors, reasons, strict=True
+    ):
+        numbers = summarize(errors)
+        count = int(numbers.pop("n"))
+        for statistic, value in {**numbers, "diverged": float(bool(reason)), "missing": 0.0}.items():
+            yield _row("members", comparison.name, kind, statistic, value, count, seed=seed)
+    for own in comparison.missing:
+        yield _row("members", comparison.name, own.kind, "missing", 1.0, 0, seed=own.seed)
 
 
 def _sample_rows(comparison: Comparison) -> Iterator[Row]:

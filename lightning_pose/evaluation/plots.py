@@ -20,6 +20,7 @@ from lightning_pose.evaluation.ood import paired
 from lightning_pose.evaluation.ood_input import ALL, Comparison
 from lightning_pose.evaluation.ood_table import curves, risks, summary
 from lightning_pose.io.files import write_atomic
+from lightning_pose.types import Problem, UserError
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
@@ -35,6 +36,8 @@ STYLE: Any = {
     "text.parse_math": False,  # a $ in a name is a $
     "figure.constrained_layout.use": True,
 }
+PRINTED_DPI = 200
+UNTIMED: dict[str, Any] = {".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
 GREY = "#6e6e6e"
 NOTE_WIDTH = 80  # characters that fit over a panel
 ERROR_LABEL = "pixel error (frame px)"
@@ -78,6 +81,28 @@ def draw_ood_plots(
                 if figures_dir is not None:
                     with write_atomic(figures_dir / f"{name}.png") as picture:
                         figure.savefig(picture, dpi=130, format="png", metadata={"Software": None})
+
+
+def save_figure(figure: Figure, path: Path, dpi: int) -> None:
+    """Write a figure in the format that the path's suffix tells, without the time of its making.
+
+    Parameters
+    ----------
+    figure : to write.
+    path : ends in .pdf, .png or .svg.
+    dpi : of pictures; a PDF has `PRINTED_DPI`.
+
+    Raises
+    ------
+    UserError
+        If it ends otherwise.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in UNTIMED:
+        raise UserError(Problem(str(path), f"a name that ends in {', '.join(UNTIMED)}", suffix or "none"))
+    with write_atomic(path) as temporary, mpl.rc_context({"svg.hashsalt": "lightning_pose"}):
+        resolution = PRINTED_DPI if suffix == ".pdf" else dpi
+        figure.savefig(temporary, dpi=resolution, metadata=UNTIMED[suffix], format=suffix.removeprefix("."))
 
 
 def _panels(

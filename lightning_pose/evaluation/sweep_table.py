@@ -17,7 +17,7 @@ from lightning_pose.sweep import parse_kind
 
 COLUMNS = (
     "set", "kind", "model", "crop_ratio", "variant", "train_frames", "seeds", "missing_seeds",
-    "mean_px", "mean_standard_error_px", "median_px", "median_standard_error_px",
+    "diverged_seeds", "mean_px", "mean_standard_error_px", "median_px", "median_standard_error_px",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Cell:
     name : ``InD`` or ``OOD``.
     kind : as in the plots.
     seeds, missing : of the members that are there, and of those that should be.
+    diverged : of those that are there and found nothing; they count all the same.
     mean, median : each member's mean or median pixel error, over seeds.
     """
 
@@ -45,6 +46,7 @@ class Cell:
     kind: str
     seeds: list[str]
     missing: list[str]
+    diverged: list[str]
     mean: Spread
     median: Spread
 
@@ -56,10 +58,12 @@ def cells(comparison: Comparison, missing: Sequence[MissingMember]) -> list[Cell
 
 
 def _cell(comparison: Comparison, kind: str, missing: list[str]) -> Cell:
-    seeds = [seed for own, seed in zip(comparison.kinds, comparison.seeds, strict=True) if own == kind]
+    rows = [m for m, own in enumerate(comparison.kinds) if own == kind]
+    seeds = [comparison.seeds[m] for m in rows]
+    diverged = [comparison.seeds[m] for m in rows if comparison.diverged and comparison.diverged[m]]
     numbers = [summarize(errors) for errors in comparison.of_kind(kind)]
     mean, median = (spread([own[name] for own in numbers]) for name in ("mean", "median"))
-    return Cell(comparison.name, kind, seeds, missing, mean, median)
+    return Cell(comparison.name, kind, seeds, missing, diverged, mean, median)
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -81,12 +85,12 @@ def write_sweep_table(rows: Sequence[Cell], path: Path) -> None:
             numbers = (cell.mean.mean, cell.mean.standard_error, cell.median.mean, cell.median.standard_error)
             writer.writerow(
                 [cell.name, text_cell(cell.kind), *places, " ".join(cell.seeds), " ".join(cell.missing),
-                 *(format_number(number) for number in numbers)]
+                 " ".join(cell.diverged), *(format_number(number) for number in numbers)]
             )  # fmt: skip
 
 
 def as_text(rows: Sequence[Cell]) -> str:
-    """Return the table for reading, in columns, with the missing members below."""
+    """Return the table for reading, in columns, with the missing and diverged members below."""
     header = ["set", "kind", "seeds", "mean error (px)", "median error (px)"]
     table = [header]
     for cell in rows:
@@ -96,6 +100,7 @@ def as_text(rows: Sequence[Cell]) -> str:
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in table]
     absent = sorted({(cell.kind, seed) for cell in rows for seed in cell.missing})
     lines += [f"missing: {kind}, seed {seed}" for kind, seed in absent]
+    lines += [f"diverged: {cell.kind}, seed {seed} ({cell.name})" for cell in rows for seed in cell.diverged]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

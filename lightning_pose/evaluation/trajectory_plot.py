@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from lightning_pose.evaluation.colors import PALETTE
-from lightning_pose.evaluation.plots import STYLE
-from lightning_pose.io.files import write_atomic
+from lightning_pose.evaluation.plots import STYLE, save_figure
 from lightning_pose.types import Predictions
 
 BAND = 0.25  # opacity
@@ -52,7 +50,4 @@ def draw_trajectories(predictions: Predictions, upper_px: np.ndarray, paths: Seq
         for axis in axes[-1]:
             axis.set_xlabel("frame")
         for path in paths:
-            with write_atomic(path) as temporary:
-                is_pdf = path.suffix.lower() == ".pdf"
-                metadata: dict[str, Any] = {"CreationDate": None} if is_pdf else {"Software": None}
-                figure.savefig(temporary, dpi=200 if is_pdf else 110, metadata=metadata)
+            save_figure(figure, path, 110)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,20 @@ class PartStore:
             self.remove()
 
     def write(self, number: int, part: FilmPart) -> None:
-        """Keep a part."""
-        if not (self.folder / ORIGIN_FILE).is_file():
-            write_json(self.origin, self.folder / ORIGIN_FILE)
+        """Keep a part; not if the folder vanishes meanwhile, as when another process ends with the same."""
         status = np.array(part.status or [], dtype=str)
-        with write_atomic(self._file(number)) as temporary:
-            np.savez(
-                temporary,
-                keypoints_frame_px=part.keypoints_frame_px,
-                confidence=part.confidence,
-                xywh_px=part.xywh_px,
-                status=status,
-                has_status=part.status is not None,
-            )
+        with suppress(FileNotFoundError):
+            if not (self.folder / ORIGIN_FILE).is_file():
+                write_json(self.origin, self.folder / ORIGIN_FILE)
+            with write_atomic(self._file(number)) as temporary:
+                np.savez(
+                    temporary,
+                    keypoints_frame_px=part.keypoints_frame_px,
+                    confidence=part.confidence,
+                    xywh_px=part.xywh_px,
+                    status=status,
+                    has_status=part.status is not None,
+                )
 
     def read(self, number: int) -> FilmPart | None:
         """Return a part that was kept; None if it was not, or its file is damaged."""

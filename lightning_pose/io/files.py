@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from lightning_pose.types import Problem, UserError
 
 CHUNK_BYTES = 1 << 20
 SEAL = "checksum"  # key of a JSON file: of everything else in it
+STEM_LENGTH = 40  # characters of a name that its temporary neighbour has too: file systems take 255 bytes
 
 
 @contextmanager
@@ -30,7 +33,8 @@ def write_atomic(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    own = secrets.token_hex(6)  # other machines and containers have processes of the same number
+    temporary = path.with_name(f".{path.stem[:STEM_LENGTH]}.{own}.tmp{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -41,6 +45,26 @@ def write_atomic(path: str | Path) -> Iterator[Path]:
         raise UserError(Problem(str(path), "a disk that takes it", error.strerror or str(error))) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time change a folder's files, where the file system can lock folders.
+
+    The folder is made; if it stays empty, it is removed again.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # it has files by now
+                folder.rmdir()
+        os.close(handle)
 
 
 def write_json(content: Any, path: str | Path) -> None:

@@ -7,11 +7,9 @@ what was read. Settings are not repeated: they are in the command, or in a file 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import sys
 import time
@@ -25,7 +23,7 @@ from lightning_pose import __version__
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.changed import PROVENANCE_FILE
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir
-from lightning_pose.io.files import read_json, sha256, write_json
+from lightning_pose.io.files import locked, read_json, sha256, write_json
 from lightning_pose.io.video import SUFFIXES
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.traces import Trace, traced
@@ -91,7 +89,7 @@ def describe(trace: Trace, command: Sequence[str], module: str) -> Run:
 def add_run(folder: Path, run: Run, names: Iterable[str]) -> None:
     """Note in a folder that a run made files of it; what is known of files that are gone is forgotten."""
     own = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
-    with _locked(folder):
+    with locked(folder):
         before = read_provenance(folder)
         inputs = {Path(name).name for name in run["inputs"] if Path(name).parent == folder}
         sources = sorted({known["run"] for name, known in before["files"].items() if name in inputs})
@@ -176,15 +174,3 @@ def _reachable(wanted: set[str], runs: Mapping[str, Run]) -> list[str]:
             found.add(key)
             waiting += [before for before in runs[key].get("after", ()) if before in runs]
     return sorted(found)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time change a folder's file, where the file system can lock folders."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

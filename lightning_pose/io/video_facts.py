@@ -124,10 +124,15 @@ def stated_frames(path: Path) -> int:
 
     _must_be_file(Path(path))
     try:
-        with av.open(str(path)) as container:
+        with av.open(ffmpeg_name(path)) as container:
             return container.streams.video[0].frames
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise UserError(Problem(str(path), "a video", f"unreadable ({first_line(error)})")) from None
+
+
+def ffmpeg_name(path: Path) -> str:
+    """Return how FFmpeg is told of a file: what stands before a colon is a protocol to it otherwise."""
+    return f"file:{path}"
 
 
 def uneven_frames(facts: VideoFacts) -> Problem | None:
@@ -157,7 +162,7 @@ def _scan(path: Path) -> VideoFacts:
 
     _must_be_file(path)
     try:
-        with av.open(str(path)) as container:
+        with av.open(ffmpeg_name(path)) as container:
             if not container.streams.video:
                 raise UserError(Problem(str(path), "a video", "a file without pictures"))
             context = container.streams.video[0].codec_context
@@ -244,7 +249,7 @@ def _first_tick(path: Path) -> int:
     """Decode a file up to its first frame; return when that is shown."""
     import av
 
-    with av.open(str(path)) as container:
+    with av.open(ffmpeg_name(path)) as container:
         for packet in container.demux(container.streams.video[0]):
             try:
                 ticks = [frame.pts for frame in packet.decode() if frame.pts is not None]

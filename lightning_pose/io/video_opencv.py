@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lightning_pose.io.video import FEW, Video
-from lightning_pose.io.video_facts import VideoFacts, how_to_convert
+from lightning_pose.io.video_facts import VideoFacts, ffmpeg_name, how_to_convert
 from lightning_pose.types import Problem, UserError
 
 
@@ -19,7 +19,7 @@ class OpenCvVideo(Video):
     def _open(self) -> None:
         import cv2
 
-        self._capture = cv2.VideoCapture(str(self.facts.path), cv2.CAP_FFMPEG)
+        self._capture = cv2.VideoCapture(ffmpeg_name(self.facts.path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened() or not self._capture.grab():
             expected = "a video that OpenCV decodes, or dali.library: pyav"
             found = f"codec {self.facts.codec}, or a damaged file ({how_to_convert(self.facts.path)})"

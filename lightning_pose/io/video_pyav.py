@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.io.video import FEW, Video
-from lightning_pose.io.video_facts import VideoFacts, how_to_convert
+from lightning_pose.io.video_facts import VideoFacts, ffmpeg_name, how_to_convert
 from lightning_pose.machine import job_cores
 from lightning_pose.types import Problem, UserError, first_line
 
@@ -47,7 +47,7 @@ class PyAvVideo(Video):
         import av
 
         self._error = ""
-        self._container = av.open(str(self.facts.path))
+        self._container = av.open(ffmpeg_name(self.facts.path))
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads

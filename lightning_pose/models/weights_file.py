@@ -79,6 +79,11 @@ def write_weights(weights: State, path: Path) -> None:
         temporary.write_bytes(save(tensors, {CHECKSUM: tensors_digest(tensors)}))
 
 
+def are_finite(weights: State) -> bool:
+    """Say whether all weights are numbers."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in weights.values())
+
+
 def tensors_digest(tensors: State) -> str:
     """Return a checksum of tensors, their names, types and shapes."""
     digest = hashlib.sha256()

@@ -28,7 +28,7 @@ from lightning_pose.models.hardware import compile_network, pick_device, resolve
 from lightning_pose.settings import Precision, Settings, TrainingSettings
 from lightning_pose.traces import note_fact, note_images
 from lightning_pose.training.callbacks.curves import Curves
-from lightning_pose.training.callbacks.finite import FiniteLoss
+from lightning_pose.training.callbacks.finite import LAST_GOOD, FiniteLoss
 from lightning_pose.training.callbacks.progress import STATUS_FILE, ProgressReport
 from lightning_pose.training.callbacks.resume import FOLDER as CHECKPOINTS
 from lightning_pose.training.callbacks.resume import Checkpoints
@@ -112,7 +112,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
         compile_network(network, (dims.height, dims.width), device)
     logger.info("device %s, precision %s, %d threads", device, precision.value, torch.get_num_threads())
     callbacks = [
-        FiniteLoss(data.train_set.labels.image_paths),
+        FiniteLoss(data.train_set.labels.image_paths, validation, output_dir / LAST_GOOD),
         validation,
         Curves(output_dir / "tb_logs", training.log_every_n_steps, validation, names),
         ProgressReport(output_dir / STATUS_FILE, validation),
@@ -121,6 +121,8 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     with _explained_memory_errors(settings):
         _trainer(training, plan, module.start, precision, device, processes, callbacks).fit(module, data)
     write_json(origin, output_dir / ORIGIN_FILE)
+    if settings.model.checkpoint is None or Path(settings.model.checkpoint).name != LAST_GOOD:
+        (output_dir / LAST_GOOD).unlink(missing_ok=True)  # of a training that diverged, before this one
 
 
 def _on_video(

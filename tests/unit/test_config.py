@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_pose.config import load_config, to_yaml
+from lightning_pose.config import load_config, override, to_yaml
 from lightning_pose.types import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -272,3 +272,28 @@ workflow:
 def test_bad_overrides_are_named(override: str) -> None:
     with pytest.raises(UserError, match="--overrides"):
         load_config(ROOT / "config" / "chickadee.yaml", [override])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        "a b",
+        "it's",
+        'a "b"',
+        "$HOME {x} [y]",
+        "a\\b",
+        "a\\",
+        "a\\'b",
+        "\\\\",
+        "é 眼",
+        "a=b,c",
+        "",
+        "#",
+        "null",
+        "1",
+    ],
+)
+def test_an_override_of_any_text(tmp_path, text) -> None:
+    (tmp_path / "a.yaml").write_text("data: {data_dir: before}\n")
+    assert load_config(tmp_path / "a.yaml", [override("data.data_dir", text)]).data.data_dir == text

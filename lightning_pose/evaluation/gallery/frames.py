@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.evaluation.crop_qa import CropQa
+from lightning_pose.evaluation.divergence import divergence
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.evaluation.ood import ensemble_standard_deviation
 from lightning_pose.evaluation.ood_input import (
     ALL,
     MemberFiles,
     MissingMember,
+    check_kinds,
     match_predictions,
     order_keypoints,
 )
@@ -121,8 +123,19 @@ def read_gallery(
         xywh_px=np.concatenate([ind.xywh_px, ood.xywh_px], 1),
         failures=np.concatenate([ind.failures, ood.failures]),
         notes=[f"{own.kind} seed {own.seed} is missing" for own in missing]
+        + _diverged_notes(ind)
+        + _diverged_notes(ood)
         + member_notes([member.kind for member in members]),
     )
+
+
+def _diverged_notes(frames: GalleryFrames) -> list[str]:
+    reasons = [divergence(own, frames.labels_px) for own in frames.keypoints_px]
+    return [
+        f"{kind} seed {seed} diverged: {reason}"
+        for kind, seed, reason in zip(frames.kinds, frames.seeds, reasons, strict=True)
+        if reason
+    ]
 
 
 def _check_members(members: Sequence[MemberFiles], boxes: Sequence[BoxFiles]) -> None:
@@ -132,8 +145,7 @@ def _check_members(members: Sequence[MemberFiles], boxes: Sequence[BoxFiles]) ->
         for kind, seed in dict.fromkeys(names)
         if names.count((kind, seed)) > 1
     ]
-    if any(kind == ALL for kind, _ in names):
-        problems.append(Problem("--member", f"a kind other than {ALL}, which is all together", ALL))
+    check_kinds([kind for kind, _ in names], "--member")
     problems += [
         Problem("--bbox", "the kind and seed of a --member", f"{own.kind} {own.seed}")
         for own in boxes

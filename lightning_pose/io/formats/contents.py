@@ -151,12 +151,20 @@ def stays_inside(name: str) -> bool:
 
 
 def session_path(name: str) -> str:
-    """Return a place in a data folder for an image: ``labeled-data/<its folder>/<its name>``."""
+    """Return a place in a data folder for an image: ``labeled-data/<its folder>/<its name>``.
+
+    Raises
+    ------
+    UserError
+        If it has no name.
+    """
     parts = [
         part
         for part in PurePosixPath(name.replace("\\", "/")).parts
         if part not in ("/", "..", ".") and not part.endswith(":")
     ]
+    if not parts:
+        raise UserError(Problem("an image", "the path of a file", repr(name)))
     return "/".join(["labeled-data", parts[-2] if len(parts) > 1 else "images", parts[-1]])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class Finder:
             name = known.filename[frame].replace("\\", "/")
             path = name if stays_inside(name) else session_path(name)
         else:
-            path = f"labeled-data/{Path(known.filename).stem}/img{frame:08d}.png"
+            path = f"labeled-data/{PureWindowsPath(known.filename).stem}/img{frame:08d}.png"
         if video.backend_metadata.get("has_embedded_images"):
             return path, partial(_embedded, video, frame)
         if isinstance(known.filename, list):

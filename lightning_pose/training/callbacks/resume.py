@@ -20,7 +20,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from lightning_pose.io.files import write_atomic
-from lightning_pose.models.weights_file import UNREADABLE, damage_of_archive, write_weights
+from lightning_pose.models.weights_file import UNREADABLE, are_finite, damage_of_archive, write_weights
 from lightning_pose.training.callbacks.validation import Validation
 from lightning_pose.types import first_line
 
@@ -105,6 +105,9 @@ class Checkpoints(Callback):
             raise SystemExit(SIGNAL_CODE + self._signal)
 
     def _save(self, trainer: pl.Trainer, module: Any, batches: int) -> None:
+        if not are_finite(module.network.state_dict()):
+            logger.warning("the weights are no numbers any more: the last state with others is kept")
+            return
         state = {
             "origin": self.origin,
             "batches": batches,

@@ -12,9 +12,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from lightning_pose.models.weights_file import write_weights
+from lightning_pose.models.weights_file import are_finite, write_weights
 from lightning_pose.settings import TrainingSettings
 from lightning_pose.training.module import Plan
+from lightning_pose.types import Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Validation(Callback):
         self.errors_px = self._errors(trainer, module)
         error_px = float(torch.nanmean(self.errors_px))
         logger.info("step %d: validation error %.2f px", step, error_px)
-        if error_px < self.error_px:
+        if error_px < self.error_px and are_finite(module.result.state_dict()):
             self.error_px, self.step, self.stalled = error_px, step, 0
             self.best = _copy(module.result)
         else:
@@ -104,11 +105,22 @@ class Validation(Callback):
             trainer.should_stop = True
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Write the best weights."""
+        """Write the best weights.
+
+        Raises
+        ------
+        UserError
+            If there are none but the last, and these are no numbers.
+        """
         if not trainer.is_global_zero:
             return
         own: Any = module
         if self.best is None:
+            if not are_finite(own.result.state_dict()):
+                expected = (
+                    "finite weights (a lower training.optimizer_params.learning_rate, or fp32, may help)"
+                )
+                raise UserError(Problem("the last training step", expected, "NaN or infinite ones"))
             logger.warning("no validation error was measured: keeping the last weights")
         write_weights(self.best or _copy(own.result), self.output)
         logger.info("best weights: step %d, validation error %.2f px", self.step, self.error_px)

@@ -73,6 +73,13 @@ def test_duplicates_and_headers(data_dir):
     assert any("b.csv, header" in text for text in found(data_dir, first, other, names=None))
 
 
+@pytest.mark.parametrize("name", ["a${b}", "${HOME}", ""])
+def test_names_that_configs_cannot_hold(data_dir, name):
+    csv = write(data_dir, ["0.png"], names=[name, "$HOME {b}"])
+    problems = found(data_dir, csv, names=None)
+    assert sum("which begins a reference in configs" in text for text in problems) == 1
+
+
 def test_everything_is_listed_together(data_dir):
     (data_dir / "empty.csv").write_text("")
     (data_dir / "text.csv").write_text(

@@ -151,7 +151,7 @@ def test_several_notes_stand_beside_each_other(run) -> None:
 
 def test_a_member_that_predicted_nothing_is_warned_of(run, caplog) -> None:
     run([("single", np.nan, SPLITS), ("single", 0, SPLITS)])
-    assert "0.csv: no predictions at all" in caplog.text
+    assert "InD: single seed 0 diverged: it predicts 0 of 2 labelled keypoints" in caplog.text
 
 
 def test_a_member_of_other_frames_is_named(run) -> None:

@@ -132,7 +132,8 @@ def test_one_number_a_row(written, comparison) -> None:
         key for key, count in Counter(tuple(row[k] for k in KEY) for row in rows).items() if count > 1
     ]
     assert not repeated
-    assert {row["figure"] for row in rows} == {"curve", "risk_coverage", "comparison", "summary", "samples"}
+    figures = {"curve", "risk_coverage", "comparison", "summary", "members", "samples"}
+    assert {row["figure"] for row in rows} == figures
     for row in rows:
         assert int(row["n"]) >= 0 and row["set"] in ("InD", "OOD")
         assert (row["figure"] == "curve") == bool(row["threshold"])
@@ -145,7 +146,7 @@ def test_one_number_a_row(written, comparison) -> None:
 def test_nothing_known_is_empty_cells(written, comparison, frames) -> None:
     rows = written(comparison(frames=frames, known=0.0))
     assert not rows_of(rows, statistic="pixel_error")
-    empty = [row for row in rows if row["statistic"] not in ("share", "n")]
+    empty = [row for row in rows if row["statistic"] not in ("share", "n", "diverged", "missing")]
     assert empty and all(row["value"] == "" for row in empty)
     assert {row["value"] for row in rows_of(rows, statistic="n")} == {"0"}
 

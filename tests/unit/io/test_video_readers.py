@@ -1,5 +1,8 @@
 """Row i is frame i, by the bar code in each frame, for every reader, codec and container."""
 
+import shutil
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightning_pose.io.video import open_video
-from lightning_pose.io.video_facts import probe_video
+from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import UserError
@@ -142,6 +145,17 @@ def test_a_codec_that_nothing_decodes_is_named(tmp_path) -> None:
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
     with pytest.raises(UserError, match=r"an unknown codec \(ffmpeg -i a\.mp4 .* a_h264\.mp4"):
         probe_video(path)
+
+
+@pytest.mark.parametrize("name", ["session:1.mp4", "http:a.mp4", "concat:a.mp4", "a%03d é's.mp4", "-a.mp4"])
+@pytest.mark.parametrize("library", [VideoLibrary.pyav, VideoLibrary.opencv])
+def test_names_that_mean_something_to_ffmpeg(films, tmp_path, monkeypatch, library, name) -> None:
+    shutil.copy(films("h264.mp4"), tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    video = open_video(Path(name), library)
+    assert video.frame_count == stated_frames(Path(name)) == COUNT
+    assert read_code(video.read(40, 1)[0]) == 40
+    video.close()
 
 
 def test_a_codec_that_opencv_lacks_is_named(films) -> None:

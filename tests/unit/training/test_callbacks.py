@@ -82,20 +82,97 @@ def test_a_training_that_diverges_names_the_images(train, data) -> None:
         train(optimizer_params=OptimizerParams(learning_rate=1e30), max_steps=20, gradient_clip_val=None)
 
 
+@pytest.fixture
+def diverging(train, monkeypatch):
+    """Train with a loss that is NaN at the fourth step; return the message, and the weights then."""
+    calls, known = [], {}
+    original = PoseModule.training_step
+
+    def training_step(self, batch, index):
+        calls.append(index)
+        output = original(self, batch, index)
+        if len(calls) == 4:
+            known.update({key: value.clone() for key, value in self.network.state_dict().items()})
+            output["loss"] = output["loss"] * float("nan")
+        return output
+
+    monkeypatch.setattr(PoseModule, "training_step", training_step)
+
+    def run(**options):
+        with pytest.raises(UserError, match="training step 4, images") as caught:
+            train(max_steps=8, checkpoint_every_s=0, **options)
+        return str(caught.value), known
+
+    return run
+
+
+def test_the_weights_before_a_nan_loss_are_kept(diverging, tmp_path) -> None:
+    message, before = diverging()
+    kept = load_file(tmp_path / "model" / "last_good.safetensors")
+    assert "found nan; the weights before it are kept in" in message
+    assert kept.keys() == before.keys()
+    assert all(torch.equal(kept[key], before[key]) for key in before if "running" not in key)
+    assert not (tmp_path / "model" / "model.safetensors").exists()
+    state = torch.load(tmp_path / "model" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["batches"] == 3
+
+
+def test_weights_that_are_no_numbers_are_never_kept(diverging, tmp_path, monkeypatch, caplog) -> None:
+    original = PoseModule.optimizer_step
+
+    def step(self, epoch, index, *others):
+        original(self, epoch, index, *others)
+        if index == 2:
+            self.network.head.predict.linear.weight.data.fill_(float("inf"))
+
+    monkeypatch.setattr(PoseModule, "optimizer_step", step)
+    message, _ = diverging(val_check_interval=1)
+    kept = load_file(tmp_path / "model" / "last_good.safetensors")
+    assert all(value.isfinite().all() for value in kept.values())
+    assert "the best weights, of step " in message and "step 3" not in message
+    state = torch.load(tmp_path / "model" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["batches"] == 2 and "the last state with others is kept" in caplog.text
+
+
+def test_a_training_that_ends_without_numbers_says_so(train, monkeypatch) -> None:
+    original = PoseModule.optimizer_step
+
+    def step(self, *others):
+        original(self, *others)
+        self.network.head.predict.linear.weight.data.fill_(float("nan"))
+
+    monkeypatch.setattr(PoseModule, "optimizer_step", step)
+    with pytest.raises(UserError, match="expected finite weights"):
+        train(max_steps=1)
+
+
+def test_weights_kept_of_another_training_are_gone_once_one_ends_well(train, tmp_path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "last_good.safetensors").touch()
+    assert not (train(max_steps=1) / "last_good.safetensors").exists()
+
+
 class OneBatch:
     """A module on a GPU, as far as the check can see."""
 
     start = 0
     device = torch.device("cuda")
     plan = make_plan(TrainingSettings(max_steps=3), 4, 1)
+    result = nn.Linear(1, 1)
 
 
-def test_on_a_gpu_the_loss_before_is_checked() -> None:
-    check = FiniteLoss(["a.png", "b.png"])
-    batch = {"row": torch.tensor([1])}
-    check.on_train_batch_end(None, OneBatch(), {"loss": torch.tensor(float("inf"))}, batch, 0)
+class OneProcess:
+    is_global_zero = True
+
+
+def test_on_a_gpu_the_loss_before_is_checked(tmp_path) -> None:
+    check, run = FiniteLoss(["a.png", "b.png"], None, tmp_path / "good.safetensors"), OneProcess()
+    batch, other = {"row": torch.tensor([1])}, {"row": torch.tensor([0])}
+    check.on_before_backward(run, OneBatch(), torch.tensor(float("inf")))
+    check.on_train_batch_end(run, OneBatch(), {"loss": torch.tensor(float("inf"))}, batch, 0)
     with pytest.raises(UserError, match=r"training step 1, images b\.png: .* found inf"):
-        check.on_train_batch_end(None, OneBatch(), {"loss": torch.tensor(1.0)}, {"row": torch.tensor([0])}, 1)
+        check.on_train_batch_end(run, OneBatch(), {"loss": torch.tensor(1.0)}, other, 1)
+    assert load_file(tmp_path / "good.safetensors").keys() == {"weight", "bias"}
 
 
 def test_the_average_is_that_of_the_formula() -> None:
