@@ -2,6 +2,7 @@
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_files.smk"
 include: "workflow/rules/common_video.smk"
 include: "workflow/rules/common_ensemble.smk"
 include: "workflow/rules/common_resources.smk"
@@ -25,16 +26,6 @@ rule all:
         default_targets,
 
 
-for name in DATASETS:
-
-    rule:
-        name:
-            name
-        input:
-            f"results/{name}/ood_plots.pdf",
-        localrule: True
-
-
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/crop.smk"
@@ -47,3 +38,17 @@ include: "workflow/rules/label_video.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/gallery.smk"
+
+
+for name in DATASETS:
+    if workflow.is_rule(name):
+        raise WorkflowError(
+            f"config/{name}.yaml: expected a name that no rule has, found {name}"
+        )
+
+    rule:
+        name:
+            name
+        input:
+            f"results/{name}/ood_plots.pdf",
+        localrule: True

@@ -50,7 +50,10 @@ def change_image(project: Path, csv: str) -> None:
 
 
 def change_label(project: Path) -> None:
-    path = project / "data/tiny" / IND
+    change_first_cell(project / "data/tiny" / IND)
+
+
+def change_first_cell(path: Path) -> None:
     rows = path.read_text().splitlines()
     cells = rows[3].split(",")
     place = next(i for i, cell in enumerate(cells[1:], 1) if cell)

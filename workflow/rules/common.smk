@@ -10,7 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from lightning_pose.config import load_config
+from lightning_pose.cli.options import join_names
+from lightning_pose.config import load_config, override
 from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
 from lightning_pose.io.crop_manifest import next_generation
@@ -24,7 +25,11 @@ from lightning_pose.types import UserError
 
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
 os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
-DATASETS = sorted(path.stem for path in Path("config").glob("*.yaml"))
+DATASETS = sorted(
+    path.stem
+    for path in Path("config").glob("*.yaml")
+    if not path.name.startswith(".")  # what macOS and editors leave
+)
 REAL_CORES = usable_cores()
 try:
     CORES = workflow.cores or REAL_CORES  # as --cores says
@@ -101,11 +106,18 @@ def settings(dataset):
         loaded = load_config(f"config/{dataset}.yaml", warn=False)
     except UserError as error:
         raise WorkflowError(str(error))
+    refuse_unusable(dataset, "config/")
     for key in ("ind_csv", "ood_csv"):
         if not getattr(loaded.workflow, key):
             raise WorkflowError(
                 f"config/{dataset}.yaml: workflow.{key}: expected a labels CSV, found none"
             )
+        refuse_unusable(
+            getattr(loaded.workflow, key), f"config/{dataset}.yaml: workflow.{key}"
+        )
+    refuse_unusable(loaded.data.data_dir, f"config/{dataset}.yaml: data.data_dir")
+    for video in loaded.workflow.videos:
+        refuse_unusable(Path(video).name, f"config/{dataset}.yaml: workflow.videos")
     return loaded
 
 
@@ -164,6 +176,8 @@ def images_of(wildcards):
         labelled = read_labels(labels_csv(wildcards)).image_paths
     except UserError as error:
         raise WorkflowError(str(error))
+    for path in labelled:
+        refuse_unusable(path, labels_csv(wildcards))
     there = [name for path in labelled for name in existing_context(path, folder)]
     return [str(folder / name) for name in dict.fromkeys([*labelled, *there])]
 
@@ -238,12 +252,6 @@ def variant_option(wildcards):
     """The variant of a model, as an option of the command."""
     name = wildcards.variant.removeprefix("-")
     return ["--variant", name] if name else []
-
-
-def override(key, value):
-    """A setting over the config's, whatever characters it has."""
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{text}'"
 
 
 def training_params(wildcards, kind):
@@ -406,6 +414,11 @@ def crop_generation(wildcards):
     """What crops there will be: changes when one of them is missing or damaged."""
     folder = f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}"
     return next_generation(f"{folder}/{wildcards.csv}/crops.json")
+
+
+def anchor_keypoints(wildcards):
+    """The keypoints that boxes are placed around, as an option of the command."""
+    return join_names(settings(wildcards.dataset).workflow.anchor_keypoints)
 
 
 def crop_size(wildcards):

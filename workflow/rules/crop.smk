@@ -19,7 +19,7 @@ rule create_bbox:
         runtime=table_minutes,
     params:
         data_dir=data_dir,
-        anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
+        anchors=anchor_keypoints,
         boxes=labelled_box_options,
         code=fingerprint("lightning_pose.cli.create_bbox", *SETTINGS_CODE),
     shell:
@@ -52,6 +52,7 @@ rule crop_images:
         mem_mb=table_mb,
         runtime=cropping_minutes,
     params:
+        content=content_of,
         data_dir=data_dir,
         folder=subpath(output.manifest, ancestor=2),
         size=crop_size,

@@ -37,7 +37,7 @@ rule create_cropzoom:
         detector=subpath(input.detector, parent=True),
         pose=subpath(input.pose, parent=True),
         folder=subpath(output.cropzoom, parent=True),
-        anchors=lambda w: ",".join(settings(w.dataset).workflow.anchor_keypoints),
+        anchors=anchor_keypoints,
         size=crop_size,
         boxes=all_box_options,
         code=fingerprint("lightning_pose.io.cropzoom_dir", *SETTINGS_CODE),
@@ -76,6 +76,7 @@ rule predict_cropzoom_video:
         mem_mb=cropzoom_mb,
         runtime=cropzoom_minutes,
     params:
+        content=content_of,
         model=subpath(input.cropzoom, parent=True),
         runtime=runtime,
         code=CROPZOOM_CODE,

@@ -19,6 +19,7 @@ rule score:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
+        content=content_of,
         code=fingerprint("lightning_pose.cli.score"),
     shell:
         "litpose score {input.predictions:q} {input.labels:q}"
@@ -50,6 +51,7 @@ rule sweep_table:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
+        content=content_of,
         members=member_options,
         code=fingerprint("lightning_pose.cli.sweep_table"),
     shell:
@@ -97,6 +99,7 @@ rule plot_ood:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
+        content=content_of,
         members=plotted_options,
         colors=plot_colors,
         figures="results/{dataset}/figures",
