@@ -31,7 +31,7 @@ SEEDS = {
     "boxes": [",x,y,h,w,status\na.png,1,2,3,4,detected\n", ",x,y,h,w\n0,1,2,3,4\n1,-1.5,0,8,8\n"],
     "config": [
         "data: {data_dir: a, keypoint_names: [a, b], skeleton: [[a, b]]}\nworkflow: {seeds: [0, 1]}\n",
-        "training: {imgaug: dlc, max_steps: 3, optimizer_params: {learning_rate: 1e-3}}\n"
+        "data: {data_dir: a}\ntraining: {imgaug: dlc, optimizer_params: {learning_rate: 1e-3}}\n"
         "workflow:\n  variants: {b: {model: single, settings: {model: {backbone: x}}}}\n"
         "  train_frames: [25, 0.5]\n"
         "  external: {o: {ind: [a.csv], ood: [b.csv]}}\n  videos: ['${data.data_dir}/a.mp4']\n",
