@@ -54,7 +54,12 @@ def test_plots_show_names_as_they_are(tmp_path) -> None:
     draw_trajectories(predictions, np.ones((FRAMES, len(NAMES))), [tmp_path / "b.pdf", svg])
     boxes = Boxes(list(range(FRAMES)), np.tile([0.0, 0.0, 50.0, 50.0], (FRAMES, 1)))
     qa = CropQa(
-        [str(row) for row in range(FRAMES)], NAMES, points(), np.ones(points().shape[:2], bool), boxes
+        [str(row) for row in range(FRAMES)],
+        NAMES,
+        points(),
+        np.ones(points().shape[:2], bool),
+        boxes,
+        np.ones(points().shape[:2]),
     )
     draw_crop_qa(qa, "$title_{$", [tmp_path / "c.png"])
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(svg).iter()}

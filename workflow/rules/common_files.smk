@@ -1,10 +1,8 @@
-# Files by their content: names that can work, changes that times do not show, clocks that were set back.
+# Files: names that can work, and clocks that were set back.
 import time
 from contextlib import suppress
 
 from snakemake.logging import logger
-
-from lightning_pose.io.files import sha256
 
 # braces stand for wildcards in the names of files, and no shell or log shows a line break as one
 UNUSABLE = re.compile(r"[{}\x00-\x1f\x7f]|^\s|\s$")
@@ -16,32 +14,6 @@ def refuse_unusable(name, where):
         raise WorkflowError(
             f"{where}: expected a name without braces, line breaks, and blanks at its ends, found {name!r}"
         )
-
-
-@cache
-def checksum_of(path, mtime_ns, size):
-    """The checksum of a file as it is now."""
-    return sha256(path)
-
-
-def content_of(wildcards, input):
-    """What is in the files that a step reads and no step made: tables by checksum, images and videos by size.
-
-    Snakemake looks at newer files alone; one that is put back from a backup has an older time.
-    """
-    found = []
-    for path in map(str, input):
-        if path.startswith("results/") or not os.path.isfile(path):
-            continue
-        stat = os.stat(path)
-        is_table = path.lower().endswith(".csv")
-        own = (
-            checksum_of(path, stat.st_mtime_ns, stat.st_size)
-            if is_table
-            else stat.st_size
-        )
-        found.append(str(own))
-    return hashlib.sha256(" ".join(found).encode()).hexdigest()[:12]
 
 
 # a clock that was set back: seconds that another machine's clock may be ahead, and a time older than any change

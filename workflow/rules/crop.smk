@@ -52,7 +52,6 @@ rule crop_images:
         mem_mb=table_mb,
         runtime=cropping_minutes,
     params:
-        content=content_of,
         data_dir=data_dir,
         folder=subpath(output.manifest, ancestor=2),
         size=crop_size,

@@ -66,7 +66,6 @@ rule check_labelled_crops:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        content=content_of,
         frames=labelled_frames,
         boxes=checked_boxes,
         code=fingerprint("lightning_pose.cli.crop_qa", *SETTINGS_CODE),
@@ -123,7 +122,6 @@ use rule check_labelled_crops as check_video_crops with:
     benchmark:
         "results/{dataset}/benchmarks/check_video_crops.{seed}_{ratio}.{video}.tsv"
     params:
-        content=content_of,
         frames=video_frames,
         boxes=checked_boxes,
         code=fingerprint("lightning_pose.cli.crop_qa", *SETTINGS_CODE),
@@ -166,7 +164,6 @@ use rule check_labelled_crops as check_unlabelled_crops with:
     benchmark:
         "results/{dataset}/benchmarks/check_unlabelled_crops.{seed}_{ratio}.{video}.tsv"
     params:
-        content=content_of,
         frames=video_frames,
         boxes=checked_boxes,
         code=fingerprint("lightning_pose.cli.crop_qa", *SETTINGS_CODE),

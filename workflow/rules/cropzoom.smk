@@ -76,7 +76,6 @@ rule predict_cropzoom_video:
         mem_mb=cropzoom_mb,
         runtime=cropzoom_minutes,
     params:
-        content=content_of,
         model=subpath(input.cropzoom, parent=True),
         runtime=runtime,
         code=CROPZOOM_CODE,

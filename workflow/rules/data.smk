@@ -18,7 +18,6 @@ checkpoint prepare_data:
         mem_mb=4 * STEP_MB,
         runtime=data_minutes,
     params:
-        content=content_of,
         command=prepare_command,
         generation=data_generation,
         code=prepare_code,
@@ -45,7 +44,6 @@ rule index_images:
         mem_mb=STEP_MB,
         runtime=indexing_minutes,
     params:
-        content=content_of,
         data_dir=data_dir,
         code=fingerprint("lightning_pose.cli.index_images"),
     shell:

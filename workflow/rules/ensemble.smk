@@ -88,7 +88,6 @@ rule calibrate:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        content=content_of,
         code=fingerprint("lightning_pose.cli.calibrate", *SETTINGS_CODE),
     shell:
         "litpose calibrate"

@@ -19,7 +19,6 @@ rule score:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        content=content_of,
         code=fingerprint("lightning_pose.cli.score"),
     shell:
         "litpose score {input.predictions:q} {input.labels:q}"
@@ -51,7 +50,6 @@ rule sweep_table:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        content=content_of,
         members=member_options,
         code=fingerprint("lightning_pose.cli.sweep_table"),
     shell:
@@ -99,7 +97,6 @@ rule plot_ood:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        content=content_of,
         members=plotted_options,
         colors=plot_colors,
         figures="results/{dataset}/figures",

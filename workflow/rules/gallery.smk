@@ -26,7 +26,6 @@ rule write_gallery:
         mem_mb=table_mb,
         runtime=gallery_minutes,
     params:
-        content=content_of,
         members=member_options,
         boxes=gallery_box_options,
         videos=gallery_video_options,

@@ -36,7 +36,6 @@ rule label_video:
         mem_mb=labeling_mb,
         runtime=labeling_minutes,
     params:
-        content=content_of,
         config="config/{dataset}.yaml",
         drawn=drawn_settings,
         code=fingerprint("lightning_pose.cli.label_video", *SETTINGS_CODE),

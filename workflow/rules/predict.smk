@@ -21,7 +21,6 @@ rule predict_detector:
         mem_mb=detector_prediction_mb,
         runtime=detector_prediction_minutes,
     params:
-        content=content_of,
         model=subpath(input.weights, parent=True),
         data_dir=data_dir,
         runtime=runtime,

@@ -31,7 +31,6 @@ rule predict_cropzoom_shard:
         mem_mb=cropzoom_mb,
         runtime=cropzoom_minutes,
     params:
-        content=content_of,
         model=subpath(input.cropzoom, parent=True),
         runtime=runtime,
         code=CROPZOOM_CODE,
@@ -66,7 +65,6 @@ rule merge_shards:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        content=content_of,
         code=fingerprint("lightning_pose.cli.merge", *SETTINGS_CODE),
     shell:
         "(litpose merge {input.predictions:q} --video {input.video:q} --output {output.predictions:q} &&"

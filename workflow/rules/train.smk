@@ -23,7 +23,6 @@ rule train_detector:
         mem_mb=detector_mb,
         runtime=detector_minutes,
     params:
-        content=content_of,
         config="config/{dataset}.yaml",
         folder=subpath(output.weights, parent=True),
         settings=lambda w: training_params(w, "detector"),
@@ -67,7 +66,6 @@ rule train_pose:
         mem_mb=pose_mb,
         runtime=pose_minutes,
     params:
-        content=content_of,
         config="config/{dataset}.yaml",
         folder=subpath(output.weights, parent=True),
         settings=lambda w: training_params(w, "pose"),

@@ -20,7 +20,6 @@ rule predict_video:
         mem_mb=video_mb,
         runtime=video_minutes,
     params:
-        content=content_of,
         model=subpath(input.weights, parent=True),
         runtime=runtime,
         code=VIDEO_CODE,
@@ -49,7 +48,6 @@ rule create_video_bbox:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        content=content_of,
         anchors=anchor_keypoints,
         boxes=video_box_options,
         code=fingerprint("lightning_pose.cli.create_bbox", *SETTINGS_CODE),
