@@ -17,6 +17,7 @@ from lightning_pose.evaluation.report.html import Markup, element
 WIDTH, HEIGHT = 340, 210  # units of a panel; about CSS pixels
 LEFT, RIGHT, TOP, BOTTOM = 40, 10, 10, 34  # margins
 ROW = 40  # height of a row of errors
+LOG_FROM = 4.0  # largest over least value, from which an axis is logarithmic
 LINES = 6  # distinct ones: as many as style.css has classes
 MOST_POINTS = 400  # of a line; more are not seen
 
@@ -32,7 +33,7 @@ class ErrorRow:
 
 
 def line_panel(lines: Mapping[str, Mapping[int, float]], x_label: str, y_label: str, told: str) -> Markup:
-    """Draw lines over steps, the y axis logarithmic where all values are above 0.
+    """Draw lines over steps, the y axis logarithmic where values differ by much and are above 0.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def line_panel(lines: Mapping[str, Mapping[int, float]], x_label: str, y_label: 
     values = [value for points in known.values() for _, value in points]
     if not values:
         return element("p", "No points yet.", class_="faint")
-    is_log = min(values) > 0
+    is_log = min(values) > 0 and max(values) / min(values) >= LOG_FROM
     largest = max(max(step for step, _ in points) for points in known.values() if points)
     x = _linear(0, max(largest, 1), LEFT, WIDTH - RIGHT)
     ticks = _log_ticks(min(values), max(values)) if is_log else _ticks(min(values), max(values))

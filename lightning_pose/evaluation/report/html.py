@@ -16,7 +16,7 @@ Child = Markup | str | int | float | None
 Cell = Child | tuple[Child, str]  # what stands in a table, and its class
 
 
-def element(name: str, *children: Child, **attributes: str | int | float | bool | None) -> Markup:
+def element(name: str, /, *children: Child, **attributes: str | int | float | bool | None) -> Markup:
     """Return an element.
 
     Parameters

@@ -90,7 +90,7 @@ def _differences(comparison: Comparison) -> Markup | None:
 
 def _pairs(caption: str, pairs: Sequence[Difference]) -> Markup:
     header = ["kind", "less that of", "frames", "difference, px", "95 % interval", "so it is"]
-    rows = [
+    rows: list[list[Cell]] = [
         [own.kind, own.versus, str(own.frames), px(own.mean), interval_px(own.low, own.high),
          (verdict(own), VERDICTS.get(verdict(own), "faint"))]
         for own in pairs

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning_pose.evaluation.report.contents import Contents, Model
-from lightning_pose.evaluation.report.html import Markup, details, element, join, table
+from lightning_pose.evaluation.report.html import Cell, Markup, details, element, join, table
 from lightning_pose.evaluation.report.text import UNKNOWN, counted, describe_kind, listed
 from lightning_pose.types import Split
 
@@ -48,7 +48,9 @@ def _data(contents: Contents) -> Markup | None:
 def _kinds(contents: Contents) -> Markup:
     header = ["kind", "what it is", "seeds", "images: training", "validation", "test", "backbone",
               "input, px", "length", "images a step"]  # fmt: skip
-    rows = [[kind, describe_kind(kind), *_kind_cells(contents.of_kind(kind))] for kind in contents.kinds]
+    rows: list[list[Cell]] = [
+        [kind, (describe_kind(kind), "long"), *_kind_cells(contents.of_kind(kind))] for kind in contents.kinds
+    ]
     return table("Models", header, rows)
 
 
@@ -130,17 +132,17 @@ def _made_with(contents: Contents) -> Markup | None:
     known = [own for own in contents.models if own.run]
     if not known:
         return None
-    rows = [[own.dir.path.name, *_run_cells(own.run)] for own in known]
+    rows: list[list[Cell]] = [[own.dir.path.name, *_run_cells(own.run)] for own in known]
     header = ["model", "begun (UTC)", "device", "precision", "litpose", "versions"]
     return details(f"What made {counted(len(rows), 'model')}", table("Trainings", header, rows))
 
 
-def _run_cells(run: Mapping[str, Any]) -> list[str]:
+def _run_cells(run: Mapping[str, Any]) -> list[Cell]:
     packages, code = run.get("packages") or {}, run.get("code") or {}
     versions = [f"Python {run.get('python', UNKNOWN)}", *(f"{name} {own}" for name, own in packages.items())]
     facts = [str(run.get(name, UNKNOWN)) for name in ("started", "device", "precision")]
     return [
         *facts,
         f"{code.get('version', UNKNOWN)} ({code.get('fingerprint', UNKNOWN)})",
-        ", ".join(versions),
+        (", ".join(versions), "long"),
     ]

@@ -14,15 +14,16 @@ from lightning_pose.io.curves import _events, read_curves
 def folder(tmp_path):
     """A training of 100 steps with pictures, that was interrupted and went on from step 60."""
     rng = np.random.default_rng(0)
-    for steps, purge in ((range(0, 101, 10), None), (range(60, 201, 10), 60)):
-        writer = SummaryWriter(str(tmp_path), purge_step=purge)
+    for number, (steps, purge) in enumerate(((range(0, 101, 10), None), (range(60, 201, 10), 60))):
+        part = tmp_path / f"part {number}"
+        writer = SummaryWriter(str(part), purge_step=purge)
         for step in steps:
             writer.add_scalar("train_loss", rng.normal(), step)
             writer.add_scalar("val_pixel_error_of/beak", 1e6 * rng.normal(), step)
             writer.add_image("validation", rng.random((3, 40, 50)), step)
         writer.close()
-        for path in tmp_path.glob("events*"):
-            path.rename(tmp_path / f"events.out.tfevents.{0 if purge is None else 1}{path.name[-1]}")
+        (path,) = part.iterdir()
+        path.rename(tmp_path / f"events.out.tfevents.{number}")
     return tmp_path
 
 
@@ -38,7 +39,7 @@ def test_points_are_those_that_tensorboard_reads(folder) -> None:
 
 
 def test_a_file_that_is_being_written_counts_up_to_its_last_whole_record(folder) -> None:
-    (last,) = folder.glob("events.out.tfevents.1*")
+    last = folder / "events.out.tfevents.1"
     whole = read_curves(folder)["train_loss"]
     last.write_bytes(last.read_bytes()[:-40_000])
     cut = read_curves(folder)["train_loss"]

@@ -48,8 +48,9 @@ def test_long_lines_are_thinned_and_keep_their_ends() -> None:
     assert len(line) == MOST_POINTS and line[-1][0] == WIDTH - RIGHT
 
 
-def test_a_loss_at_zero_has_a_linear_axis() -> None:
-    (line,) = points(line_panel({"a": {0: 0.0, 1: 1.0, 2: 2.0}}, "step", "loss", "told"))
+@pytest.mark.parametrize("low", [0.0, 10.0])
+def test_a_loss_at_zero_or_that_hardly_falls_has_a_linear_axis(low) -> None:
+    (line,) = points(line_panel({"a": {0: low, 1: low + 1, 2: low + 2}}, "step", "loss", "told"))
     (_, y0), (_, y1), (_, y2) = line
     assert y0 - y1 == pytest.approx(y1 - y2, abs=0.2)
 
