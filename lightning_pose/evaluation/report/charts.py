@@ -14,9 +14,10 @@ import numpy as np
 
 from lightning_pose.evaluation.report.html import Markup, element
 
-WIDTH, HEIGHT = 340, 210  # units of a panel; about CSS pixels
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 10, 34  # margins
+WIDTH, HEIGHT = 340, 220  # units of a panel; about CSS pixels
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 26, 34  # margins
 ROW = 40  # height of a row of errors
+LEAST_SPAN = 0.02  # of the larger end: an interval that is shorter is not shown larger
 LOG_FROM = 4.0  # largest over least value, from which an axis is logarithmic
 LINES = 6  # distinct ones: as many as style.css has classes
 MOST_POINTS = 400  # of a line; more are not seen
@@ -60,8 +61,7 @@ def line_panel(lines: Mapping[str, Mapping[int, float]], x_label: str, y_label: 
         if points
     ]
     parts.append(_label(x_label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4))
-    turn = f"translate(11 {(TOP + HEIGHT - BOTTOM) / 2:.0f}) rotate(-90)"
-    parts.append(element("text", y_label, transform=turn, text_anchor="middle"))
+    parts.append(element("text", y_label, x=0, y=11))
     return _svg(HEIGHT, told, parts)
 
 
@@ -121,7 +121,7 @@ def _linear(low: float, high: float, start: float, end: float) -> Callable[[floa
 
 def _ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return about `count` round numbers that span an interval."""
-    span = high - low or abs(high) or 1.0
+    span = max(high - low, LEAST_SPAN * max(abs(low), abs(high))) or 1.0
     rough = span / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
