@@ -108,9 +108,15 @@ def crops(contents: Contents, links: Linker) -> Markup:
     """Return the section of the crop QA: a table, and the worst frames of each labelled set."""
     if not contents.crops:
         return element("p", "Nothing was cropped yet.", class_="faint")
-    header = ["boxes", "of", "frames", "without a detection", "carried over", "with keypoints outside",
-              "with some near the border", "of odd size", "keypoints outside", "worst frames"]  # fmt: skip
-    parts: list[Markup | None] = [table("Crops", header, [_crop_row(own, links) for own in contents.crops])]
+    header = ["boxes", "of", "frames", "nothing detected", "carried over", "keypoints outside",
+              "near the border", "of odd size", "keypoints outside in all", "worst frames"]  # fmt: skip
+    parts: list[Markup | None] = [
+        table(
+            "Frames by what may be amiss with their crops",
+            header,
+            [_crop_row(own, links) for own in contents.crops],
+        )
+    ]
     if any(not own.table for own in contents.crops):
         text = "A dash: not looked at yet. litpose crop_qa says where keypoints lie in their boxes."
         parts.append(element("p", text, class_="faint"))
@@ -131,7 +137,7 @@ def _crop_row(own: Crops, links: Linker) -> list[Cell]:
         str(statuses.get(BoxStatus.CARRIED.value, 0)) if statuses else UNKNOWN,
         flags["outside"], flags["near_border"], flags["odd_size"],
         f"{every['outside']} of {every['n']}" if every else UNKNOWN,
-        links.link(sheet, CROP_SHEET) if sheet.is_file() else UNKNOWN,
+        links.link(sheet, "picture") if sheet.is_file() else UNKNOWN,
     ]  # fmt: skip
 
 
