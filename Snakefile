@@ -38,6 +38,7 @@ include: "workflow/rules/label_video.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/gallery.smk"
+include: "workflow/rules/report.smk"
 
 
 for name in DATASETS:

@@ -161,12 +161,12 @@ def compare(
     if not held_out_only and (trained | chose).any():
         seen = labels.image_paths[int(np.argmax(trained | chose))]
         raise UserError(Problem(f"{labels_csv}", "images that no member was trained on", seen))
-    keep = _held_out(trained, chose) if held_out_only else np.ones_like(trained)
+    keep = held_out_frames(trained, chose) if held_out_only else np.ones_like(trained)
     diverged = [divergence(own, labels.keypoints_px[keep]) for own in stacked[:, keep]]
     for member, reason in zip(members, diverged, strict=True):
         if reason:
             logger.warning("%s: %s seed %s diverged: %s", name, member.kind, member.seed, reason)
-    note = _note(held_out_only, known, int(keep.sum()), len(members), bool((keep & chose).any()))
+    note = describe_frames(held_out_only, known, int(keep.sum()), len(members), bool((keep & chose).any()))
     note = "; ".join(text for text in (note, _diverged_note(members, diverged)) if text)
     if note:
         logger.warning("%s: %s", name, note)
@@ -235,13 +235,22 @@ def order_keypoints(labels: Labels, labels_csv: Path, keypoint_names: list[str] 
     return replace(labels, keypoint_names=keypoint_names, keypoints_px=labels.keypoints_px[:, columns])
 
 
-def _held_out(trained: np.ndarray, chose: np.ndarray) -> np.ndarray:
+def held_out_frames(trained: np.ndarray, chose: np.ndarray) -> np.ndarray:
     """Return the frames that had no part in any training; without any, those that chose weights."""
     untouched = ~(trained | chose)
     return untouched if untouched.any() else ~trained
 
 
-def _note(held_out_only: bool, known: bool, frames: int, members: int, validated: bool) -> str:
+def describe_frames(held_out_only: bool, known: bool, frames: int, members: int, validated: bool) -> str:
+    """Return what a reader has to know of the frames that are compared, or nothing.
+
+    Parameters
+    ----------
+    held_out_only : whether frames that trainings saw were to be left out.
+    known : whether all members say which these are.
+    frames, members : how many there are.
+    validated : whether there are frames that chose weights.
+    """
     notes = []
     if held_out_only and validated:
         notes.append("validation frames, which chose the weights: there are no test frames")
