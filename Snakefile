@@ -4,6 +4,7 @@
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_video.smk"
 include: "workflow/rules/common_ensemble.smk"
+include: "workflow/rules/common_smooth.smk"
 include: "workflow/rules/common_resources.smk"
 include: "workflow/rules/common_gallery.smk"
 
@@ -46,4 +47,5 @@ include: "workflow/rules/crop_qa.smk"
 include: "workflow/rules/label_video.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/ensemble.smk"
+include: "workflow/rules/smooth.smk"
 include: "workflow/rules/gallery.smk"
