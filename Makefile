@@ -27,7 +27,7 @@ demo: env
 	$(RUN) snakemake --cores $(CORES) results/chickadee/ood_plots.pdf
 
 test: env
-	$(RUN) python -m pytest
+	$(RUN) OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # kills, signals, full disks, damaged files; numbers go to results/reliability.json
 reliability: env

@@ -1,6 +1,11 @@
 """What holds for all tests: nothing of them is left in the user's cache, and nothing of it is found."""
 
+import hypothesis
 import pytest
+
+# tests run beside each other and beside other jobs: how long an example takes says nothing
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True, scope="session")

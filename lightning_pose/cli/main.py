@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import importlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,10 @@ from collections.abc import Iterator, Sequence
 
 from lightning_pose import __version__
 from lightning_pose.types import UserError
+
+# threads of OpenMP that spin while they wait starve those of other jobs; these spin for a moment only
+# (read when torch is loaded, which a subcommand does)
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
 
 # name -> one line of help, in the order in which a user meets them
 COMMANDS = {
@@ -72,6 +77,8 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit code: 2 after a user's mistake, else what the subcommand says."""
+    for name, value in WAITING.items():
+        os.environ.setdefault(name, value)
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in arguments if not argument.startswith("-")), None)
     args = build_parser(command).parse_args(arguments)

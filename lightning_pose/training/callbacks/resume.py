@@ -127,8 +127,15 @@ class Checkpoints(Callback):
         if trainer.is_global_zero:
             (self.folder / FILE).unlink(missing_ok=True)
 
+    def on_exception(self, trainer: pl.Trainer, _module: Any, exception: BaseException) -> None:
+        """Hand signals back: who goes on after a training that was stopped is not asked to end again."""
+        self._hand_back()
+
     def teardown(self, trainer: pl.Trainer, _module: pl.LightningModule, stage: str) -> None:
         """Hand signals back."""
+        self._hand_back()
+
+    def _hand_back(self) -> None:
         if self._handlers:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._handlers.items():

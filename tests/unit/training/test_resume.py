@@ -126,6 +126,7 @@ def test_a_person_who_asks_twice_is_heard_at_once(train, tmp_path) -> None:
         train("cut", 3, ask, checkpoint_every_s=1e6)
     assert left.value.code == 130
     assert not (tmp_path / "cut" / "checkpoints" / "last.ckpt").exists()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_a_step_that_takes_too_long_is_given_up(train, monkeypatch, caplog) -> None:

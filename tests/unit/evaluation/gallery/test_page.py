@@ -191,6 +191,7 @@ def test_keys_go_from_frame_to_frame(visit) -> None:
     eventually(lambda: page.is_hidden("#frame"))
     eventually(lambda: page.evaluate("document.activeElement.title") == "day 2/img058.png")
     page.keyboard.press("Enter")
+    eventually(lambda: page.inner_text("#frame-name") == "day 2/img058.png" and page.is_visible("#frame"))
     page.go_back()
     eventually(lambda: page.is_hidden("#frame"))
 
