@@ -10,7 +10,6 @@ DEPLOYMENT = workflow.deployment_settings
 BY_CONDA = DEPLOYMENT is not None and "conda" in {
     str(method) for method in DEPLOYMENT.deployment_method
 }
-# no parameter of the rule: the same smoother elsewhere makes no other results
 EKS_OPTIONS = [] if BY_CONDA else ["--python", EKS_PYTHON]
 
 

@@ -28,11 +28,12 @@ rule smooth_video:
         mem_mb=smoothing_mb,
         runtime=smoothing_minutes,
     params:
+        python=EKS_OPTIONS,
         options=smoothing_options,
         code=fingerprint("lightning_pose.cli.smooth", *SETTINGS_CODE),
     shell:
         "litpose smooth {input.members:q}"
-        " {EKS_OPTIONS:q}"
+        " {params.python:q}"
         " {params.options:q}"
         " --output {output.predictions:q}"
         " > {log:q} 2>&1"
