@@ -27,6 +27,40 @@ class Kind:
     train_frames: str
 
 
+@dataclass(frozen=True)
+class DeclaredModel:
+    """A model that a dataset's settings ask for: the line of the plots it is in, its seed, its folder."""
+
+    kind: str
+    seed: int
+    folder: str
+
+
+def declared_models(
+    seeds: Sequence[int], crop_ratios: Sequence[float], variants: Mapping[str, Any]
+) -> list[DeclaredModel]:
+    """Return every model that there shall be, kind by kind, detectors first.
+
+    Parameters
+    ----------
+    seeds, crop_ratios : of ``workflow``.
+    variants : those of `all_variants`.
+    """
+    names: dict[str, list[str]] = {model: [""] for model in MODELS}
+    for name, variant in variants.items():
+        for model in models_of(variant):
+            names[model].append(f"-{name}")
+    found = []
+    for seed in seeds:
+        found += [DeclaredModel(f"single{name}", seed, f"single{name}_{seed}") for name in names["single"]]
+        found += [
+            DeclaredModel(f"pose_{ratio}{name}", seed, f"pose{name}_{seed}_{ratio}")
+            for ratio in crop_ratios
+            for name in names["pose"]
+        ]
+    return sorted(found, key=lambda own: (not own.kind.startswith("single"), own.kind))
+
+
 def all_variants(variants: Mapping[str, Any], train_frames: Sequence[float]) -> dict[str, dict[str, Any]]:
     """Return all variants by name, those of other training-set sizes too.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from lightning_pose.evaluation.crop_qa import (
 )
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import format_number, text_cell
+from lightning_pose.traces import note_read
+from lightning_pose.types import Problem, UserError
 
 # margins as shares of the box; box_ratio: side of the box over span of the keypoints
 COLUMNS = (
@@ -62,6 +65,28 @@ def table_rows(qa: CropQa) -> Iterator[dict[str, str | int]]:
             "confidence": confidence,
         }
     yield from _frame_rows(qa, flags)
+
+
+def read_crop_qa(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the rows above those of frames by kind and name: of the set, flags, box statuses, keypoints.
+
+    Raises
+    ------
+    UserError
+        If it is no such table.
+    """
+    note_read(path)
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            found = ",".join(reader.fieldnames or ()) or "an empty file"
+            raise UserError(Problem(f"{path}, header", ",".join(COLUMNS), found))
+        above_frames = takewhile(lambda row: row["kind"] != "frame", reader)
+        rows = {(row["kind"], row["name"]): row for row in above_frames}
+    for (_, name), row in rows.items():
+        if not (row["n"] or "").isdecimal():
+            raise UserError(Problem(f"{path}, row {name}, n", "a whole number", repr(row["n"])))
+    return rows
 
 
 def summarize_crop_qa(qa: CropQa) -> str:

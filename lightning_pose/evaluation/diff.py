@@ -88,7 +88,7 @@ def _compare(name: str, first: Path, second: Path) -> Iterator[Difference]:
     if sha256(first) == sha256(second):
         return
     if kind == CONFIG_FILE:
-        yield from _compare_values(name, _settings(first), _settings(second))
+        yield from _compare_values(name, flat_settings(first), flat_settings(second))
     elif kind == WEIGHTS_FILE:
         yield Difference(name, "weights", "different")
     elif kind == TABLE:
@@ -133,8 +133,8 @@ def _short(checksum: Mapping[str, Any]) -> str:
     return next((str(text)[:12] for name, text in checksum.items() if name.startswith("sha256")), "unknown")
 
 
-def _settings(path: Path) -> dict[str, str]:
-    """Return the settings of a file, as text by full key."""
+def flat_settings(path: Path) -> dict[str, str]:
+    """Return the settings of a YAML file, as text by full key."""
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -157,8 +157,8 @@ def compare(
     if not held_out_only and (trained | chose).any():
         seen = labels.image_paths[int(np.argmax(trained | chose))]
         raise UserError(Problem(f"{labels_csv}", "images that no member was trained on", seen))
-    keep = _held_out(trained, chose) if held_out_only else np.ones_like(trained)
-    note = _note(held_out_only, known, int(keep.sum()), len(members), bool((keep & chose).any()))
+    keep = held_out_frames(trained, chose) if held_out_only else np.ones_like(trained)
+    note = describe_frames(held_out_only, known, int(keep.sum()), len(members), bool((keep & chose).any()))
     if note:
         logger.warning("%s: %s", name, note)
     return Comparison(
@@ -197,13 +197,22 @@ def order_keypoints(labels: Labels, labels_csv: Path, keypoint_names: list[str] 
     return replace(labels, keypoint_names=keypoint_names, keypoints_px=labels.keypoints_px[:, columns])
 
 
-def _held_out(trained: np.ndarray, chose: np.ndarray) -> np.ndarray:
+def held_out_frames(trained: np.ndarray, chose: np.ndarray) -> np.ndarray:
     """Return the frames that had no part in any training; without any, those that chose weights."""
     untouched = ~(trained | chose)
     return untouched if untouched.any() else ~trained
 
 
-def _note(held_out_only: bool, known: bool, frames: int, members: int, validated: bool) -> str:
+def describe_frames(held_out_only: bool, known: bool, frames: int, members: int, validated: bool) -> str:
+    """Return what a reader has to know of the frames that are compared, or nothing.
+
+    Parameters
+    ----------
+    held_out_only : whether frames that trainings saw were to be left out.
+    known : whether all members say which these are.
+    frames, members : how many there are.
+    validated : whether there are frames that chose weights.
+    """
     notes = []
     if held_out_only and validated:
         notes.append("validation frames, which chose the weights: there are no test frames")

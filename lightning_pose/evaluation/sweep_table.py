@@ -21,12 +21,23 @@ COLUMNS = (
 )  # fmt: skip
 
 
+LEVEL = 0.95  # of intervals
+
+
 @dataclass(frozen=True)
 class Spread:
-    """Mean over seeds, and its standard error, in frame pixels; NaN without, or with one seed."""
+    """Mean over `count` seeds, and its standard error, in frame pixels; NaN without, or with one seed."""
 
     mean: float
     standard_error: float
+    count: int = 0
+
+    def interval(self) -> tuple[float, float]:
+        """Return the ends of the mean's confidence interval over seeds, by Student's t; NaN with one seed."""
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(max(self.count - 1, 1), (1 + LEVEL) / 2)) * self.standard_error
+        return self.mean - half, self.mean + half
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ def spread(values: Sequence[float]) -> Spread:
     known = np.array([value for value in values if np.isfinite(value)], float)
     mean = float(known.mean()) if known.size else float("nan")
     error = float(known.std(ddof=1) / np.sqrt(known.size)) if known.size > 1 else float("nan")
-    return Spread(mean, error)
+    return Spread(mean, error, int(known.size))
 
 
 def write_sweep_table(rows: Sequence[Cell], path: Path) -> None:

@@ -64,6 +64,7 @@ def test_every_command_has_help(name: str) -> None:
         "merge",
         "label_video",
         "gallery",
+        "report",
     ],
 )
 def test_light_commands_do_not_import_torch(name: str) -> None:

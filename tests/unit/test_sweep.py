@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_pose.config import load_config
-from lightning_pose.sweep import Kind, all_variants, is_size_name, models_of, parse_kind, size_name
+from lightning_pose.sweep import (
+    DeclaredModel,
+    Kind,
+    all_variants,
+    declared_models,
+    is_size_name,
+    models_of,
+    parse_kind,
+    size_name,
+)
 from lightning_pose.types import UserError
 
 SEMI = {"settings": {"model": {"losses_to_use": ["temporal"]}, "training": {"max_steps": 3}}}
@@ -24,6 +33,20 @@ def test_a_size_is_a_variant_of_every_model_but_those_that_have_their_own() -> N
     assert settings["training"] == {"max_steps": 3, "train_frames": 0.25}
     assert settings["model"] == SEMI["settings"]["model"]
     assert SEMI["settings"]["training"] == {"max_steps": 3}
+
+
+def test_models_are_declared_kind_by_kind_detectors_first() -> None:
+    found = declared_models([0, 3], [1.8], {"semi": SEMI, "few": FEW})
+    assert found == [
+        DeclaredModel("single", 0, "single_0"),
+        DeclaredModel("single", 3, "single_3"),
+        DeclaredModel("single-few", 0, "single-few_0"),
+        DeclaredModel("single-few", 3, "single-few_3"),
+        DeclaredModel("pose_1.8", 0, "pose_0_1.8"),
+        DeclaredModel("pose_1.8", 3, "pose_3_1.8"),
+        DeclaredModel("pose_1.8-semi", 0, "pose-semi_0_1.8"),
+        DeclaredModel("pose_1.8-semi", 3, "pose-semi_3_1.8"),
+    ]
 
 
 @given(names, sizes, st.sampled_from(["single", "pose_1.8"]))

@@ -19,7 +19,7 @@ from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource, takes_context
-from lightning_pose.sweep import all_variants, models_of
+from lightning_pose.sweep import all_variants, declared_models, models_of
 from lightning_pose.types import UserError
 
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
@@ -276,27 +276,24 @@ def first_weights(wildcards, kind):
 def plot_members(wildcards):
     """(kind, seed, InD predictions, OOD predictions) of each model in the plots."""
     dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow
-    names = {"single": [""], "pose": [""]}
-    for name, variant in variants_of(dataset).items():
-        for model in models_of(variant):
-            names[model].append(f"-{name}")
-    members = []
-    for seed in own.seeds:
-        for variant in names["single"]:
-            folder = f"results/{dataset}/single{variant}_{seed}/image_preds"
-            files = [f"{folder}/{csv}/predictions.csv" for csv in both_csvs(dataset)]
-            members.append((f"single{variant}", seed, *files))
-        for ratio in own.crop_ratios:
-            for variant in names["pose"]:
-                folder = f"results/{dataset}/pose{variant}_{seed}_{ratio}/image_preds"
-                files = [
-                    f"{folder}/cropped_{csv}/remapped_predictions.csv"
-                    for csv in both_csvs(dataset)
-                ]
-                members.append((f"pose_{ratio}{variant}", seed, *files))
-    return sorted(
-        members, key=lambda member: (not member[0].startswith("single"), member[0])
+    models = declared_models(own.seeds, own.crop_ratios, variants_of(dataset))
+    return [
+        (
+            model.kind,
+            model.seed,
+            *(predictions_of(dataset, model, csv) for csv in both_csvs(dataset)),
+        )
+        for model in models
+    ]
+
+
+def predictions_of(dataset, model, csv):
+    """A model's predictions on a labelled set, in frame pixels."""
+    is_detector = model.kind.startswith("single")
+    name = (
+        f"{csv}/predictions" if is_detector else f"cropped_{csv}/remapped_predictions"
     )
+    return f"results/{dataset}/{model.folder}/image_preds/{name}.csv"
 
 
 # snakemake --config allow_missing=true: go on with the members that there are predictions of

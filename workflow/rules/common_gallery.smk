@@ -1,9 +1,13 @@
-# What the gallery needs: boxes of its members, checksums of its images.
+# What the gallery and the report need: boxes of their members, checksums of images, settings.
 
 GALLERY = "lightning_pose.evaluation.gallery.site"
 GALLERY_CODE = [
     fingerprint("lightning_pose.cli.gallery", *SETTINGS_CODE),
     files_fingerprint(GALLERY, "page"),
+]
+REPORT_CODE = [
+    fingerprint("lightning_pose.cli.report", *SETTINGS_CODE),
+    files_fingerprint("lightning_pose.evaluation.report.page", "assets"),
 ]
 
 
@@ -79,3 +83,16 @@ def gallery_video_options(wildcards):
 def gallery_minutes(wildcards, input, attempt):
     frames = rows_of(input.ind_labels) + rows_of(input.ood_labels)
     return minutes(frames / DRAWN_PER_S, attempt)
+
+
+def member_configs(wildcards):
+    """The settings that the members were trained with."""
+    folders = [Path(member[2]).parents[2] for member in members_there(wildcards)]
+    return [f"{folder}/config.yaml" for folder in folders]
+
+
+def member_crop_tables(wildcards):
+    """Whether the crops of the members' labelled sets can be trusted."""
+    return [
+        str(Path(boxes).with_name("crop_qa.csv")) for boxes in gallery_boxes(wildcards)
+    ]

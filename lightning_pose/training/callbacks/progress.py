@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lightning_pose.io.files import write_json
+from lightning_pose.io.results_tree import STATUS_FILE as STATUS_FILE
 from lightning_pose.training.callbacks.validation import Validation
 
 logger = logging.getLogger(__name__)
 
-STATUS_FILE = "train_status.json"
 STATUS_EVERY_S, LOG_EVERY_S = 1.0, 30.0
 
 

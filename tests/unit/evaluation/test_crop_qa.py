@@ -12,11 +12,11 @@ from lightning_pose.cli.main import main
 from lightning_pose.evaluation.crop_qa import CropQa, find_flags, worst_first
 from lightning_pose.evaluation.crop_qa_plot import draw_crop_qa
 from lightning_pose.evaluation.crop_qa_sheet import TILE, draw_frame
-from lightning_pose.evaluation.crop_qa_table import summarize_crop_qa
+from lightning_pose.evaluation.crop_qa_table import read_crop_qa, summarize_crop_qa, write_crop_qa
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import write_predictions
-from lightning_pose.types import Boxes, Labels, Predictions
+from lightning_pose.types import Boxes, Labels, Predictions, UserError
 from tests.unit.io.films import HEIGHT, WIDTH, write_film
 
 NAMES = ["beak", "tail"]
@@ -167,6 +167,26 @@ def test_labels_count_where_there_are_any_and_predictions_elsewhere(labelled, ca
         "crop_qa.csv", "crop_qa.pdf", "crop_qa.png", "crop_qa_worst.png",
     }  # fmt: skip
     assert cv2.imread(str(labelled / "crop_qa_worst.png")).shape == (TILE, 4 * TILE, 3)
+
+
+def test_the_rows_above_the_frames_read_back(tmp_path) -> None:
+    write_crop_qa(make([INSIDE, [[0, 0], [80, 60]]], status=["detected", "fallback"]), tmp_path / "qa.csv")
+    found = read_crop_qa(tmp_path / "qa.csv")
+    assert found["set", "all"]["outside"] == found["flag", "outside"]["n"] == "1"
+    assert found["status", "fallback"]["n"] == "1" and ("keypoint", "tail") in found
+    assert not any(kind == "frame" for kind, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("", "an empty file"), ("a,b\n1,2\n", "found a,b"), (None, "a whole number, found 'few'")],
+)
+def test_what_is_no_such_table_is_refused(tmp_path, text, told) -> None:
+    path = tmp_path / "qa.csv"
+    write_crop_qa(make([INSIDE], status=["detected"]), path)
+    path.write_text(path.read_text().replace("flag,outside,0", "flag,outside,few") if text is None else text)
+    with pytest.raises(UserError, match=told):
+        read_crop_qa(path)
 
 
 def test_predictions_below_the_least_confidence_are_not_there(labelled) -> None:

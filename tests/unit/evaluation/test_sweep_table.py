@@ -21,10 +21,17 @@ def test_mean_and_standard_error_over_seeds() -> None:
     assert own.standard_error == pytest.approx(np.sqrt((4 + 1 + 9) / 2) / np.sqrt(3))
 
 
+def test_the_interval_over_seeds_is_students() -> None:
+    own = spread([1.0, 2.0, 6.0, np.nan])
+    half = 4.302653 * own.standard_error  # t of two degrees of freedom, from a table
+    assert own.interval() == pytest.approx((3 - half, 3 + half), rel=1e-6)
+
+
 @pytest.mark.parametrize("values", [[2.0], [2.0, np.nan]])
-def test_one_seed_has_no_standard_error(values) -> None:
+def test_one_seed_has_no_standard_error_and_no_interval(values) -> None:
     own = spread(values)
     assert own.mean == 2.0 and np.isnan(own.standard_error)
+    assert np.isnan(own.interval()).all()
 
 
 @pytest.fixture

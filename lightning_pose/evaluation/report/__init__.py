@@ -1,0 +1,1 @@
+"""A page that tells what a folder of results has: ``litpose report``."""
