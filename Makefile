@@ -1,18 +1,26 @@
 # make demo   environment, then labelled frames to OOD plots on the synthetic chickadee
 # make test   environment if missing, then the whole test suite
+# make eks    the Ensemble Kalman Smoother in an environment of its own, .venv-eks: snakemake smoothed
 # make reliability   real commands killed, asked to end, and left without room, 240 kills in all
 VENV := .venv
 PYTHON ?= python3.11
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 CORES ?= 8
 
-.PHONY: env demo test lint reliability clean
+.PHONY: env eks demo test lint reliability clean
 
 env: $(VENV)/ready
 
 $(VENV)/ready: pyproject.toml envs/constraints.txt envs/environment.post-deploy.sh
 	@command -v $(PYTHON) > /dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 	$(RUN) CROPZOOM_EXTRAS=cluster,dev bash envs/environment.post-deploy.sh
+	touch $@
+
+eks: $(VENV)-eks/ready
+
+$(VENV)-eks/ready: envs/eks-requirements.txt envs/eks.post-deploy.sh
+	@command -v $(PYTHON) > /dev/null && $(PYTHON) -m venv $(VENV)-eks || python3 -m venv $(VENV)-eks
+	PATH="$(CURDIR)/$(VENV)-eks/bin:$$PATH" bash envs/eks.post-deploy.sh
 	touch $@
 
 demo: env

@@ -383,6 +383,8 @@ class EnsembleSettings:
     average: Average = Average.mean  # of x and of y over the members
     variances: bool = True  # whether predictions have columns x_ens_var and y_ens_var
     pooled: dict[str, list[str]] = field(default_factory=dict)  # name -> kinds that are one ensemble
+    smooth_param: float | None = None  # of videos, less is smoother; null = the most likely for each keypoint
+    fit_frames: int | None = 2000  # of a video, from the first: decide what is most likely; null = all
 
 
 @dataclass

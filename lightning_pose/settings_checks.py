@@ -230,6 +230,12 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
             yield f"workflow.ensemble.pooled.{name}", "a name of letters, digits, '-', '_' and '.'", name
         if len(set(kinds)) < 2 or len(set(kinds)) != len(kinds):
             yield f"workflow.ensemble.pooled.{name}", "two kinds or more, each once", str(kinds)
+    if workflow.ensemble.smooth_param is not None and not (
+        math.isfinite(workflow.ensemble.smooth_param) and workflow.ensemble.smooth_param > 0
+    ):
+        yield "workflow.ensemble.smooth_param", "above 0, or null", str(workflow.ensemble.smooth_param)
+    if workflow.ensemble.fit_frames is not None and workflow.ensemble.fit_frames < 2:
+        yield "workflow.ensemble.fit_frames", "at least 2, or null", str(workflow.ensemble.fit_frames)
     for kind, color in workflow.plots.colors.items():
         if not HEX_COLOR.fullmatch(color):
             yield f"workflow.plots.colors.{kind}", "a colour as '#rrggbb'", color

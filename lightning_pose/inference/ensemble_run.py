@@ -6,18 +6,24 @@ Predictions on videos pass through in blocks of rows, so that any number of fram
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lightning_pose.inference.ensemble import average_members, joint_splits, variance_columns
+from lightning_pose.inference.member_files import (
+    check_predicted,
+    open_members,
+    other_row,
+    predicted_by,
+    read_in_step,
+)
 from lightning_pose.io.predictions import BASIC, VARIANCES, read_predictions, write_predictions
-from lightning_pose.io.table_blocks import PredictionBlock, read_blocks, read_header, write_blocks
-from lightning_pose.io.tables import HEADER_ROWS, TableHeader
+from lightning_pose.io.table_blocks import write_blocks
+from lightning_pose.io.tables import TableHeader
 from lightning_pose.settings import Average
-from lightning_pose.types import Predictions, Problem, UserError
+from lightning_pose.types import Predictions, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -42,59 +48,27 @@ def ensemble_files(
         If a file is not there or given twice, keypoints, frames or their order differ, or a member predicted
         nothing at all.
     """
-    repeated = [path for i, path in enumerate(members) if path.resolve() in _resolved(members[:i])]
-    if repeated:
-        raise UserError(Problem(str(repeated[0]), "each member once", "it again"))
-    headers = _same_keypoints(members)
-    is_video = [first.isdecimal() for _, first in headers]
-    if is_video != is_video[:1] * len(members):
-        other = members[is_video.index(not is_video[0])]
-        expected = "frame numbers" if is_video[0] else "image paths"
-        raise UserError(Problem(str(other), f"rows named by {expected}, as in {members[0]}", "others"))
+    headers, is_video = open_members(members)
     if len(members) == 1:
         logger.warning("%s: one member only: its variance is undefined", output)
-    if is_video[0]:
-        _ensemble_video(members, [header for header, _ in headers], output, average, variances)
+    if is_video:
+        _ensemble_video(members, headers, output, average, variances)
     else:
         _ensemble_images(members, output, average, variances)
-
-
-def _resolved(paths: Sequence[Path]) -> set[Path]:
-    return {path.resolve() for path in paths}
-
-
-def _same_keypoints(members: Sequence[Path]) -> list[tuple[TableHeader, str]]:
-    """Read all headers, and refuse other keypoints, or those in another order, than the first member's."""
-    found, problems = [], []
-    for path in members:
-        try:
-            found.append(read_header(path))
-        except UserError as error:
-            problems += error.problems
-    if problems:
-        raise UserError(problems)
-    names = found[0][0].keypoint_names
-    for path, (header, _) in zip(members, found, strict=True):
-        if header.keypoint_names != names:
-            expected = f"keypoints as in {members[0]}: {', '.join(names)}"
-            problems.append(Problem(f"{path}, header", expected, ", ".join(header.keypoint_names)))
-    if problems:
-        raise UserError(problems)
-    return found
 
 
 def _ensemble_images(members: Sequence[Path], output: Path, average: Average, variances: bool) -> None:
     tables = [read_predictions(path) for path in members]
     first = tables[0]
     problems = [
-        _other_row(path, members[0], own.index, first.index, 0)
+        other_row(path, members[0], own.index, first.index, 0)
         for path, own in zip(members, tables, strict=True)
         if own.index != first.index
     ]
     if problems:
         raise UserError(problems)
     keypoints_px = np.stack([own.keypoints_px for own in tables])
-    _check_predicted(members, _predicted(keypoints_px), first.keypoint_names)
+    check_predicted(members, predicted_by(keypoints_px), first.keypoint_names)
     averaged, confidence = average_members(
         keypoints_px, np.stack([own.confidence for own in tables]), average
     )
@@ -118,67 +92,9 @@ def _ensemble_video(
     coords = (*BASIC, *VARIANCES) if variances else BASIC
     predicted = np.zeros((len(members), len(names)), bool)
     with write_blocks(output, TableHeader(SCORER, names, coords, False, False)) as writer:
-        for frames, keypoints_px, confidence in _in_step(members, headers):
-            predicted |= _predicted(keypoints_px)
+        for frames, keypoints_px, confidence in read_in_step(members, headers):
+            predicted |= predicted_by(keypoints_px)
             averaged, likelihood = average_members(keypoints_px, confidence, average)
             columns = {"x": averaged[..., 0], "y": averaged[..., 1], "likelihood": likelihood}
             writer.write(frames, columns | (variance_columns(keypoints_px) if variances else {}))
-        _check_predicted(members, predicted, names)
-
-
-def _in_step(
-    members: Sequence[Path], headers: list[TableHeader]
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield frames, (T,), keypoints, (M, T, K, 2), and confidence, (M, T, K), of all members' next rows."""
-    streams = [read_blocks(path, header) for path, header in zip(members, headers, strict=True)]
-    done = 0
-    for blocks in zip_longest(*streams, fillvalue=None):
-        indices: list[np.ndarray] = [np.array([]) if block is None else block.frames for block in blocks]
-        problems = [
-            _other_row(path, members[0], own, indices[0], done)
-            for path, own in zip(members, indices, strict=True)
-            if not np.array_equal(own, indices[0])
-        ]
-        if problems:
-            raise UserError(problems)
-        there: list[PredictionBlock] = [block for block in blocks if block is not None]
-        keypoints_px = np.stack([block.keypoints_px for block in there])
-        yield there[0].frames, keypoints_px, np.stack([block.confidence for block in there])
-        done += len(there[0])
-
-
-def _other_row(
-    path: Path,
-    first: Path,
-    own: Sequence[object] | np.ndarray,
-    wanted: Sequence[object] | np.ndarray,
-    done: int,
-) -> Problem:
-    """Name the first row that differs; `done` rows before did not."""
-    both = zip_longest(own, wanted)
-    place, (found, expected) = next((i, pair) for i, pair in enumerate(both) if pair[0] != pair[1])
-    wanted_text = "no further row" if expected is None else f"{expected}"
-    found_text = "no further row" if found is None else f"{found}"
-    return Problem(
-        f"{path}, row {HEADER_ROWS + 1 + done + place}", f"{wanted_text}, as in {first}", found_text
-    )
-
-
-def _predicted(keypoints_px: np.ndarray) -> np.ndarray:
-    """Return which members, (M, N, K, 2), predicted which keypoints in any row: (M, K)."""
-    return np.isfinite(keypoints_px).all(-1).any(1)
-
-
-def _check_predicted(members: Sequence[Path], predicted: np.ndarray, names: list[str]) -> None:
-    """Refuse members that predicted nothing, and warn of keypoints that one never predicted."""
-    problems = [
-        Problem(str(path), "predicted keypoints", "empty cells only")
-        for path, own in zip(members, predicted, strict=True)
-        if not own.any()
-    ]
-    if problems:
-        raise UserError(problems)
-    for path, own in zip(members, predicted, strict=True):
-        if not own.all():
-            missing = [name for name, there in zip(names, own, strict=True) if not there]
-            logger.warning("%s: left out of keypoints that it never predicts: %s", path, ", ".join(missing))
+        check_predicted(members, predicted, names)

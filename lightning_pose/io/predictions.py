@@ -29,7 +29,9 @@ from lightning_pose.types import Predictions, Problem, UserError
 
 BASIC = ("x", "y", "likelihood")
 VARIANCES = ("x_ens_var", "y_ens_var")
-SMOOTHED = ("x_ens_median", "y_ens_median", *VARIANCES, "x_posterior_var", "y_posterior_var")
+MEDIANS = ("x_ens_median", "y_ens_median")
+POSTERIOR_VARIANCES = ("x_posterior_var", "y_posterior_var")
+SMOOTHED = (*MEDIANS, *VARIANCES, *POSTERIOR_VARIANCES)
 LAYOUTS = (BASIC, (*BASIC, *VARIANCES), (*BASIC, *SMOOTHED))  # columns that a keypoint may have
 
 

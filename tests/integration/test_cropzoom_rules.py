@@ -36,10 +36,18 @@ def squares(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def would_run(folder: Path, target: str) -> str:
-    done = snakemake(folder, target, "--dry-run")
+def would_run(folder: Path, target: str, *options: str) -> str:
+    done = snakemake(folder, target, "--dry-run", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def python_with_smoother(folder: Path) -> Path:
+    """A command that says that it has every module, which is all that a dry run asks."""
+    path = folder / "python"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
 
 
 @pytest.mark.slow
@@ -61,6 +69,12 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
     assert "ensemble/cropzoom_2.5/video_preds/film.mp4/predictions.csv" in joined
     expected = would_run(squares, "expected_errors")
     assert all(f"rule {rule}:" in expected for rule in ("ensemble_video", "calibrate", "expect_errors"))
+    no_smoother = would_run(squares, "smoothed")
+    assert "smoothing is left out: expected a Python at .venv-eks/bin/python, found none" in no_smoother
+    assert "rule ensemble_video:" in no_smoother and "rule smooth_video:" not in no_smoother
+    smoothed = would_run(squares, "smoothed", "--config", f"eks_python={python_with_smoother(squares)}")
+    assert all(f"rule {rule}:" in smoothed for rule in (*CHAIN, "smooth_video"))
+    assert "ensemble/cropzoom_2.5/video_preds/film.mp4/smoothed_predictions.csv" in smoothed
     unknown = snakemake(squares, TARGET.replace("film", "other"), "--dry-run")
     assert unknown.returncode != 0
     assert "workflow.videos: expected other.mp4, found videos/film.mp4" in unknown.stdout + unknown.stderr

@@ -90,3 +90,17 @@ def test_the_script_installs_from_anywhere_and_torch_first(tmp_path: Path, extra
         f"{install} torch=={pins()['torch']}",
         f"{install} --editable {ROOT}{wanted}",
     ]
+
+
+def test_the_smoother_has_an_environment_of_its_own_pinned_in_full() -> None:
+    text = (ENVS / "eks.yaml").read_text()
+    digest = hashlib.sha256((ENVS / "eks-requirements.txt").read_bytes()).hexdigest()
+    assert f"# eks-requirements.txt: sha256 {digest}\n" in text, (
+        "eks-requirements.txt changed: update eks.yaml"
+    )
+    assert yaml.safe_load(text)["dependencies"] == [f"python={python_version()}", "pip"]
+    lines = [line for line in (ENVS / "eks-requirements.txt").read_text().splitlines() if line[:1] not in "#"]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    names = {normalized(line.split("==")[0]) for line in lines}
+    assert {"ensemble-kalman-smoother", "jax", "jaxlib", "numpy", "pyarrow"} <= names
+    assert "ensemble-kalman-smoother" not in pins() and "jax" not in pins()
