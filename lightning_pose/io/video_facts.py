@@ -212,13 +212,15 @@ def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
         shown = shown[shown["tick"] >= _first_tick(path)]
     ticks = np.sort(shown["tick"])
     is_reordered = bool((np.diff(shown["tick"]) < 0).any())
-    has_wrong_order = context.has_b_frames and not is_reordered and container.format.name == "avi"
+    # AVI tells no order of showing: it is guessed from the packets that follow
+    is_guessed = context.has_b_frames and container.format.name == "avi"
+    has_wrong_order = is_guessed and not is_reordered
     is_timed = bool(packets["has_tick"].all() and (np.diff(ticks) > 0).all()) and not has_wrong_order
     # an edit list of MP4 may leave out frames that its header counts, but the index does not
     in_header = len(stream.index_entries) if "mov" in container.format.name else stream.frames
     missing = max(in_header - len(packets), _missing_by_time(stream, shown), 0)
     keys = shown["tick"][shown["is_key"] & any(name in container.format.name for name in INDEXED)]
-    sure = ticks[: _count_sure(packets, ticks, missing > 0)]
+    sure = ticks[: _count_sure(packets, ticks, missing > 0, is_guessed)]
     return VideoFacts(
         path,
         context.codec.canonical_name,
@@ -275,7 +277,7 @@ def _missing_by_time(stream: Any, shown: np.ndarray) -> int:
     return max(round((told_s - first_s) / usual_s) - len(shown), 1)
 
 
-def _count_sure(packets: np.ndarray, ticks: np.ndarray, is_cut: bool) -> int:
+def _count_sure(packets: np.ndarray, ticks: np.ndarray, is_cut: bool, is_guessed: bool) -> int:
     """Return how many frames come before the first that is or may be damaged.
 
     A damaged packet spoils what is decoded after it. Where packets are missing at the end, a frame that is
@@ -285,7 +287,10 @@ def _count_sure(packets: np.ndarray, ticks: np.ndarray, is_cut: bool) -> int:
     if len(bad):
         after = packets[bad[0] :]
         spoilt = after["tick"][after["is_shown"]]
-        return int(np.searchsorted(ticks, spoilt.min())) if len(spoilt) else len(ticks)
+        count_whole = int(np.searchsorted(ticks, spoilt.min())) if len(spoilt) else len(ticks)
+        if not is_guessed or not bad[0]:
+            return count_whole
+        return min(count_whole, int(np.searchsorted(ticks, packets["dts"][bad[0] - 1], side="right")))
     if not is_cut or not len(packets):
         return len(ticks)
     return int(np.searchsorted(ticks, packets["dts"][-1], side="right"))
