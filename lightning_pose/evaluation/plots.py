@@ -77,10 +77,9 @@ def draw_ood_plots(
         with PdfPages(temporary, metadata=metadata) as pdf:
             for name, draw in pages.items():
                 figure = draw(comparisons, chosen)
-                pdf.savefig(figure, dpi=200)
+                pdf.savefig(figure, dpi=PRINTED_DPI)
                 if figures_dir is not None:
-                    with write_atomic(figures_dir / f"{name}.png") as picture:
-                        figure.savefig(picture, dpi=130, format="png", metadata={"Software": None})
+                    save_figure(figure, figures_dir / f"{name}.png", 130)
 
 
 def save_figure(figure: Figure, path: Path, dpi: int) -> None:

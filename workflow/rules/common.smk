@@ -374,12 +374,9 @@ def share_of(cores):
     return max(1, math.ceil(CORES * used / REAL_CORES)) if CORES > REAL_CORES else used
 
 
-# OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores. Threads wait
-# without spinning, but for a moment: see docs/design.md. A shell that is asked to end waits for its command, which is
-# asked too, and saves its state first; its exit code is the command's.
-shell.prefix(
-    "set -euo pipefail; trap : TERM; export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=5000; "
-)
+# OMP_NUM_THREADS comes from each rule's threads; commands never use more than the real cores. A shell that is asked to
+# end waits for its command, which is asked too, and saves its state first; its exit code is the command's.
+shell.prefix("set -euo pipefail; trap : TERM; ")
 
 
 def ind_csv(wildcards):
