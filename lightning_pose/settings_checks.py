@@ -223,6 +223,10 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     files = [Path(video).name for video in workflow.videos]
     if len(set(files)) != len(files):
         yield "workflow.videos", "files of different names", str(workflow.videos)
+    remote = [name for name in workflow.videos if "://" in name]
+    if remote and workflow.shard_frames is not None:
+        expected = "videos on a file system, whose frames can be counted (workflow.shard_frames is set)"
+        yield "workflow.videos", expected, remote[0]
     if workflow.data.source is DataSource.dlc and not workflow.data.project_dir:
         yield "workflow.data.project_dir", "the folder of a DeepLabCut project", "none"
     for name, kinds in workflow.ensemble.pooled.items():

@@ -10,9 +10,10 @@ import pytest
 
 from tests.integration.conftest import ROOT, TARGET
 from tests.slurm.cluster import GPU_NODES, wait_until
-from tests.slurm.conftest import COMMAND
+from tests.slurm.conftest import COMMAND, STEPS
 
 pytestmark = pytest.mark.slurm
+STATE = "checkpoints/last.ckpt"
 
 
 def test_the_whole_dag_is_submitted(lab) -> None:
@@ -37,19 +38,16 @@ def test_a_training_that_is_cancelled_and_then_timed_out_ends_with_the_same_weig
     lab.add_dataset("ended")
     model = "results/ended/single_0"
     run = lab.start(*COMMAND, f"{model}/model.safetensors")
-    lab.wait_for_step(model, 5)
-    first = lab.training_job()
+    first = lab.hold_training(model)
     lab.cluster.say("scancel", first["id"])
-    wait_until(lambda: (lab.folder / model / "checkpoints" / "last.ckpt").is_file(), 20, "the state")
-    wait_until(lambda: first["id"] not in [job["id"] for job in lab.cluster.jobs()], 60, "the job's end")
-    wait_until(lambda: lab.cluster.jobs("RUNNING"), 120, "the job's second attempt")
-    second = lab.training_job()
+    lab.wait_for_state(model, "interrupted")
+    second = lab.hold_training(model)
     assert second["id"] != first["id"]
     assert megabytes(second) == 2 * megabytes(first)
     lab.cluster.say("scontrol", "update", f"JobId={second['id']}", "EndTime=now")
     output = lab.finish(run)
     assert "SLURM status is: 'CANCELLED'" in output and "SLURM status is: 'TIMEOUT'" in output
-    assert re.search(rf"going on from step \d+ of {lab.steps}", lab.log_of("ended"))
+    assert re.search(rf"going on from step \d+ of {STEPS}", lab.log_of("ended"))
     assert lab.weights(model) == undisturbed
 
 
@@ -74,8 +72,7 @@ def test_a_node_that_goes_down_costs_no_training(lab, undisturbed) -> None:
     lab.add_dataset("lost", checkpoint_every_s=0)
     model = "results/lost/single_0"
     run = lab.start(*COMMAND, f"{model}/model.safetensors")
-    lab.wait_for_step(model, 5)
-    job = lab.training_job()
+    job = lab.hold_training(model, needs=STATE)
     lab.cluster.lose_node(job["node"])
     lab.finish(run)
     [done] = [own for own in lab.cluster.jobs("COMPLETED") if own["about"] == job["about"]]
@@ -114,8 +111,7 @@ def test_after_snakemake_was_killed_the_documented_commands_recover_everything(l
     model = "results/killed/single_0"
     target = f"{model}/model.safetensors"
     run = lab.start("python", str(ROOT / "tests/slurm/run_snakemake.py"), *COMMAND[1:], target)
-    lab.wait_for_step(model, 5)
-    job = lab.training_job()
+    job = lab.hold_training(model)
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert lab.training_job() == job

@@ -1,4 +1,5 @@
 # What several rules need: configs, names, input functions, shares of the machine.
+import gc
 import hashlib
 import math
 import os
@@ -16,12 +17,15 @@ from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.video import SUFFIXES, find_videos
+from lightning_pose.io.video import SUFFIXES, find_videos, is_remote
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource, takes_context
 from lightning_pose.sweep import all_variants, declared_models, models_of
 from lightning_pose.types import UserError
+
+# a DAG's objects live until the end: looking for garbage among ten thousand jobs is a tenth of the time
+gc.set_threshold(100_000, 50, 1000)
 
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
 os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
@@ -178,8 +182,9 @@ def images_of(wildcards):
         raise WorkflowError(str(error))
     for path in labelled:
         refuse_unusable(path, labels_csv(wildcards))
-    there = [name for path in labelled for name in existing_context(path, folder)]
-    return [str(folder / name) for name in dict.fromkeys([*labelled, *there])]
+    context = existing_context(labelled, folder)
+    names = [*labelled, *(name for path in labelled for name in context[path])]
+    return [str(folder / name) for name in dict.fromkeys(names)]
 
 
 def prepare_command(wildcards):

@@ -56,9 +56,7 @@ rule predict_cropzoom_video:
     input:
         cropzoom="results/{dataset}/cropzoom_{seed}_{ratio}/cropzoom.json",
         detector="results/{dataset}/single_{seed}/model.safetensors",
-        detector_splits="results/{dataset}/single_{seed}/splits.json",
         pose="results/{dataset}/pose_{seed}_{ratio}/model.safetensors",
-        pose_splits="results/{dataset}/pose_{seed}_{ratio}/splits.json",
         video=named_video,
     output:
         predictions="results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{video}/predictions.csv",
@@ -76,7 +74,7 @@ rule predict_cropzoom_video:
         mem_mb=cropzoom_mb,
         runtime=cropzoom_minutes,
     params:
-        model=subpath(input.cropzoom, parent=True),
+        model="results/{dataset}/cropzoom_{seed}_{ratio}",
         runtime=runtime,
         code=CROPZOOM_CODE,
     shell:
