@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from lightning_pose.io.video_writer import write_video
 from tests.integration.conftest import ROOT, lay_out
 from tests.slurm.cluster import Cluster, wait_until, why_not
 
@@ -67,6 +69,27 @@ class Lab:
         }
         config["training"] |= training
         (self.folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump(config))
+
+    def film(self, name: str, count: int) -> list[str]:
+        """Add short videos to a data set that is there, and return the names of their files."""
+        path = self.folder / "config" / f"{name}.yaml"
+        config = yaml.safe_load(path.read_text())
+        config["workflow"].pop("data", None)
+        videos = [f"film{number}.mp4" for number in range(count)]
+        for video in videos:
+            with write_video(
+                self.folder / config["data"]["data_dir"] / video, (96, 128), np.arange(4) / 30
+            ) as writer:
+                for _ in range(4):
+                    writer.write(np.zeros((96, 128, 3), np.uint8))
+        config["workflow"]["videos"] = videos
+        path.write_text(yaml.safe_dump(config))
+        return videos
+
+    def set_site(self, **values: object) -> None:
+        """Change what the cluster has and allows."""
+        path = self.folder / "workflow" / "profiles" / "slurm" / "site.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | values))
 
     def status_of(self, model: str) -> dict[str, object]:
         """Return how far a training is; nothing before its first step."""
@@ -127,9 +150,8 @@ def lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Lay out a project whose data is there."""
     folder = tmp_path_factory.mktemp("lab")
     lay_out(folder, "tiny", TINY.read_text())
-    path = folder / "workflow" / "profiles" / "slurm" / "site.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | SITE))
     own = Lab(folder, cluster)
+    own.set_site(**SITE)
     command = ("litpose", "create_demo_data", "data/tiny", "--ind_frames", "12", "--ood_frames", "6")
     own.finish(own.start(*command, "--video_frames", "0"))
     return own

@@ -28,6 +28,18 @@ def test_the_whole_dag_is_submitted(lab) -> None:
     assert "Nothing to be done" in lab.snakemake(TARGET)
 
 
+def test_predictions_on_short_videos_share_a_submission(lab) -> None:
+    videos = lab.film("tiny", 2)
+    lab.set_site(together=2)
+    targets = [f"results/tiny/cropzoom_0_1.8/video_preds/{name}/predictions.csv" for name in videos]
+    output = lab.snakemake(*targets)
+    lab.set_site(together=1)
+    assert not re.search("Error|Trying to restart", output)
+    [job] = [job for job in lab.cluster.jobs("COMPLETED") if "predicted" in job["about"]]
+    assert job["partition"] == "gpu"
+    assert all((lab.folder / target).is_file() for target in targets)
+
+
 def megabytes(job) -> int:
     """Return the memory that a job was given; SLURM writes whole gigabytes with a G."""
     number, unit = job["memory"][:-1], job["memory"][-1]
