@@ -53,18 +53,20 @@ def lay_out(folder: Path, videos: int, seeds: int, ratios: int, shard_frames: in
             writer.write(np.zeros((*FRAME_HW, 3), np.uint8))
     for name in names:
         os.link(data / "video.mp4", data / name)
-    listed = "\n".join(f"    - {name}" for name in names)
+    listed = ", ".join(names)
     shards = "" if shard_frames is None else f"  shard_frames: {shard_frames}\n"
     (folder / "config").mkdir()
     (folder / "config" / "large.yaml").write_text(
         "data: {data_dir: data}\nworkflow:\n  ind_csv: labels.csv\n  ood_csv: labels_new.csv\n"
         f"  seeds: {list(range(seeds))}\n  crop_ratios: {[round(1.5 + 0.1 * n, 1) for n in range(ratios)]}\n"
-        f"{shards}  videos:\n{listed}\n"
+        f"{shards}  videos: [{listed}]\n"
     )
 
 
-def dry_run(folder: Path, profile: Path | None, is_told: bool) -> dict[str, float]:
-    """Return jobs, seconds, processor seconds and megabytes of a dry run of all videos."""
+def dry_run(
+    folder: Path, target: str = "videos", profile: Path | None = None, is_told: bool = False
+) -> dict[str, float]:
+    """Return jobs, seconds, processor seconds and megabytes of a dry run."""
     snakemake = [
         sys.executable,
         *(["-m", "cProfile", "-o", str(profile)] if profile else []),
@@ -72,7 +74,7 @@ def dry_run(folder: Path, profile: Path | None, is_told: bool) -> dict[str, floa
         "snakemake",
     ]
     quiet = [] if is_told else ["--quiet", "rules"]
-    command = [*snakemake, "videos", "--cores", "8", "--dry-run", *quiet]
+    command = [*snakemake, target, "--cores", "8", "--dry-run", *quiet]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
@@ -106,7 +108,7 @@ def main() -> None:
     for videos in sorted(args.videos):
         with tempfile.TemporaryDirectory() as temporary:
             lay_out(Path(temporary), videos, args.seeds, args.ratios, None)
-            own = dry_run(Path(temporary), args.profile, args.told)
+            own = dry_run(Path(temporary), "videos", args.profile, args.told)
         found.append(own)
         print(
             f"| {videos} | {own['jobs']:,} | {own['seconds']:.1f} | {own['processor']:.1f} "

@@ -130,7 +130,7 @@ def test_after_snakemake_was_killed_the_documented_commands_recover_everything(l
     cancel, *rest = documented_recovery(target)
     assert len(rest) == 2
     subprocess.run(cancel, shell=True, env=lab.environment, check=True, timeout=60)
-    wait_until(lambda: not lab.cluster.jobs(), 30, "the end of the jobs")
+    wait_until(lambda: not lab.cluster.jobs(), 90, "the end of the jobs")
     outputs = [lab.finish(lab.start("bash", "-c", command)) for command in rest]
     assert "train_detector" in outputs[-1] and "index_images" not in outputs[-1]
     assert "going on from step" in lab.log_of("killed")
