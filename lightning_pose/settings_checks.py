@@ -38,7 +38,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses(settings),
         *_workflow(settings),
         *_external(settings.workflow.external),
-        *_shards(settings.workflow.shard_frames),
+        *_shards(settings.workflow.shard_frames, settings.workflow.videos),
         *_eval(settings.eval.confidence_thresh_for_vid),
         *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
     )
@@ -223,10 +223,6 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     files = [Path(video).name for video in workflow.videos]
     if len(set(files)) != len(files):
         yield "workflow.videos", "files of different names", str(workflow.videos)
-    remote = [name for name in workflow.videos if "://" in name]
-    if remote and workflow.shard_frames is not None:
-        expected = "videos on a file system, whose frames can be counted (workflow.shard_frames is set)"
-        yield "workflow.videos", expected, remote[0]
     if workflow.data.source is DataSource.dlc and not workflow.data.project_dir:
         yield "workflow.data.project_dir", "the folder of a DeepLabCut project", "none"
     for name, kinds in workflow.ensemble.pooled.items():
@@ -267,9 +263,17 @@ def _external(kinds: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield key, f"one file a member: {len(own['ind'])} for ood too", str(len(own["ood"]))
 
 
-def _shards(frames: int | None) -> Iterator[tuple[str, str, str]]:
+def is_remote(video: str) -> bool:
+    """Say whether a video lies in a store that the workflow fetches it from, such as ``s3://...``."""
+    return "://" in video
+
+
+def _shards(frames: int | None, videos: list[str]) -> Iterator[tuple[str, str, str]]:
     if frames is not None and frames < 1:
         yield "workflow.shard_frames", "at least 1, or null", str(frames)
+    remote = [video for video in videos if is_remote(video)]
+    if frames is not None and remote:
+        yield "workflow.videos", "videos whose frames can be counted, for workflow.shard_frames", remote[0]
 
 
 def _eval(threshold: float) -> Iterator[tuple[str, str, str]]:

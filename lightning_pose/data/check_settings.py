@@ -7,9 +7,10 @@ from pathlib import Path
 
 from lightning_pose.data.augmentation import parse_augmentation
 from lightning_pose.data.clips import find_clips
-from lightning_pose.io.video import find_videos, is_remote
+from lightning_pose.io.video import find_videos
 from lightning_pose.io.video_damage import check_videos
 from lightning_pose.settings import Settings
+from lightning_pose.settings_checks import is_remote
 from lightning_pose.types import Problem, UserError
 
 

@@ -117,11 +117,6 @@ def _has_dali() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in names)
 
 
-def is_remote(name: str) -> bool:
-    """Say whether a video of a config lies in a store that the workflow fetches it from: ``s3://...``."""
-    return "://" in name
-
-
 def find_videos(video_dir: str | Sequence[str], data_dir: Path, key: str = "data.video_dir") -> list[Path]:
     """Return the video files that a setting names.
 

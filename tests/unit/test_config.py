@@ -47,6 +47,8 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("workflow: {external: {dlc: {ind: [a, b], ood: [c]}}}", "workflow.external.dlc", "found 1"),
         ("workflow: {external: {single: {ind: [a], ood: [c]}}}", "workflow.external.single", "of ours"),
         ("workflow: {videos: [a/x.mp4, b/x.mp4]}", "workflow.videos", "files of different names"),
+        ("workflow: {videos: ['s3://a/x.mp4', x.mp4]}", "workflow.videos", "files of different names"),
+        ("workflow: {videos: ['s3://a/x.mp4'], shard_frames: 9}", "workflow.videos", "found s3://a/x.mp4"),
         ("workflow: {boxes: {window: 4}}", "workflow.boxes.window", "an odd number of frames, found 4"),
         ("workflow: {boxes: {window: 0}}", "workflow.boxes.window", "0"),
         ("workflow: {boxes: {min_size: 0}}", "workflow.boxes.min_size", "at least 1, found 0"),

@@ -17,10 +17,11 @@ from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.video import SUFFIXES, find_videos, is_remote
+from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource, takes_context
+from lightning_pose.settings_checks import is_remote
 from lightning_pose.sweep import all_variants, declared_models, models_of
 from lightning_pose.types import UserError
 
