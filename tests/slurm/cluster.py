@@ -178,17 +178,15 @@ class Cluster:
 
     def processes(self, **chosen: str) -> list[psutil.Process]:
         """Return what jobs run with this environment: the daemons of steps, and what they started."""
-        found = []
+        found = {}
         for process in psutil.process_iter():
-            try:
+            with contextlib.suppress(psutil.Error):
                 environment = process.environ()
-            except psutil.Error:
-                continue
-            is_ours = environment.get("SLURM_CONF") == self.environment["SLURM_CONF"]
-            in_job = "SLURM_JOB_ID" in environment or process.name() == "slurmstepd"
-            if is_ours and in_job and chosen.items() <= environment.items():
-                found.append(process)
-        return found
+                is_ours = environment.get("SLURM_CONF") == self.environment["SLURM_CONF"]
+                if is_ours and "SLURM_JOB_ID" in environment and chosen.items() <= environment.items():
+                    steps = [own for own in process.parents() if own.name() == "slurmstepd"]
+                    found |= {own.pid: own for own in (*steps, process)}  # what tells of an end comes first
+        return list(found.values())
 
     def stop(self) -> None:
         """End all jobs, then everything that was started."""
