@@ -74,7 +74,7 @@ rule predict_cropzoom_video:
         mem_mb=cropzoom_mb,
         runtime=cropzoom_minutes,
     params:
-        model="results/{dataset}/cropzoom_{seed}_{ratio}",
+        model=subpath(input.cropzoom, parent=True),
         runtime=runtime,
         code=CROPZOOM_CODE,
     shell:

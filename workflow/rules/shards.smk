@@ -29,7 +29,7 @@ rule predict_cropzoom_shard:
         mem_mb=cropzoom_mb,
         runtime=cropzoom_minutes,
     params:
-        model="results/{dataset}/cropzoom_{seed}_{ratio}",
+        model=subpath(input.cropzoom, parent=True),
         runtime=runtime,
         code=CROPZOOM_CODE,
     shell:
