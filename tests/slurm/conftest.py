@@ -17,9 +17,9 @@ from tests.integration.conftest import ROOT, lay_out
 from tests.slurm.cluster import Cluster, wait_until, why_not
 
 COMMAND = ("snakemake", "--profile", "workflow/profiles/slurm")
-SITE = {"gpu_partition": "gpu", "max_threads": 1, "max_mem_mb": 6000, "status_seconds": 2, "retries": 2}
+SITE = {"gpu_partition": "gpu", "max_threads": 2, "max_mem_mb": 6000, "status_seconds": 2, "retries": 2}
 TINY = ROOT / "tests" / "fixtures" / "tiny.yaml"
-STEPS = 150  # of a training that is interrupted: some seconds
+STEPS = 80  # of a training that is interrupted: some seconds
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -162,7 +162,7 @@ def undisturbed(lab: Lab) -> bytes:
     """Train without a cluster; the weights that interrupted trainings are to end with."""
     command = ("litpose", "train", "config/undisturbed.yaml", "--kind", "detector", "--skip_predict")
     command += ("--output_dir", "undisturbed", "--overrides", "training.rng_seed_model_pt=0")
-    lab.environment["OMP_NUM_THREADS"] = "1"
+    lab.environment["OMP_NUM_THREADS"] = "2"
     lab.add_dataset("undisturbed")
     lab.finish(lab.start(*command))
     del lab.environment["OMP_NUM_THREADS"]

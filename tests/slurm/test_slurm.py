@@ -86,12 +86,14 @@ def test_a_node_that_goes_down_costs_no_training(lab, undisturbed) -> None:
     run = lab.start(*COMMAND, f"{model}/model.safetensors")
     job = lab.hold_training(model, needs=STATE)
     lab.cluster.lose_node(job["node"])
-    lab.finish(run)
+    try:
+        lab.finish(run)
+    finally:
+        lab.cluster.start_node(job["node"])
     [done] = [own for own in lab.cluster.jobs("COMPLETED") if own["about"] == job["about"]]
     assert done["node"] != job["node"]
     assert "going on from step" in lab.log_of("lost")
     assert lab.weights(model) == undisturbed
-    lab.cluster.start_node(job["node"])
     wait_until(lambda: lab.cluster.states() == ["idle"] * 3, 60, "the node's return")
 
 
