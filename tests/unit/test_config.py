@@ -46,6 +46,7 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("workflow: {external: {dlc: {ind: [a], ood: b}}}", "workflow.external.dlc", "'b'"),
         ("workflow: {external: {dlc: {ind: [a, b], ood: [c]}}}", "workflow.external.dlc", "found 1"),
         ("workflow: {external: {single: {ind: [a], ood: [c]}}}", "workflow.external.single", "of ours"),
+        ("workflow: {external: {a/b: {ind: [a], ood: [c]}}}", "workflow.external.a/b", "without /"),
         ("workflow: {videos: [a/x.mp4, b/x.mp4]}", "workflow.videos", "files of different names"),
         ("workflow: {boxes: {window: 4}}", "workflow.boxes.window", "an odd number of frames, found 4"),
         ("workflow: {boxes: {window: 0}}", "workflow.boxes.window", "0"),
