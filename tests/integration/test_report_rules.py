@@ -1,4 +1,4 @@
-"""The report, the gallery and the export for FiftyOne of a real run: made by their rules, and up to date afterwards."""
+"""Report, gallery and export for FiftyOne of a real run: made by their rules, and up to date afterwards."""
 
 import json
 import re
