@@ -41,6 +41,7 @@ class TorchRuntime:
 
     def build(self, trained: TrainedNetwork) -> Session:
         """Make a network ready."""
+        network = trained.network
 
         @torch.inference_mode()
         def run(images: np.ndarray) -> Found:
