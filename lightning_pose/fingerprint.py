@@ -74,7 +74,7 @@ def _is_module(name: str) -> bool:
 
 
 class _Source(NamedTuple):
-    """What counts of a module: a checksum of its code, and the names that it may import modules of ours by."""
+    """What counts of a module: a checksum of its code, and names of ours that it imports, modules or not."""
 
     checksum: str
     names: tuple[str, ...]

@@ -42,6 +42,9 @@ READERS = 2  # threads that decode images ahead of the network
 class Predictor:
     """A trained network, ready to predict.
 
+    The network is built when it is needed, which some runtimes never do (`TrainedNetwork.load`): weights of
+    another architecture are refused then, before the first image is read.
+
     Parameters
     ----------
     model_dir : folder with ``config.yaml``, ``model.safetensors`` and ``splits.json``.
@@ -50,7 +53,7 @@ class Predictor:
     Raises
     ------
     UserError
-        If a file is missing, damaged or of another architecture.
+        If a file is missing or damaged.
     """
 
     def __init__(self, model_dir: Path, overrides: Sequence[str] = ()) -> None:
@@ -64,6 +67,17 @@ class Predictor:
         self._session: Session | None = None
         self._view: VideoPredictor | None = None
         self.is_open = False  # whether the runtime is yet to be chosen
+
+    @property
+    def network(self) -> PoseNetwork:
+        """The network, in evaluation mode.
+
+        Raises
+        ------
+        UserError
+            If the weights are of another architecture.
+        """
+        return self.trained.network
 
     def for_video(self, is_shared: bool = False) -> Predictor:
         """Return the same network for frames of a video, computed by what is fastest and as exact.
@@ -198,6 +212,7 @@ def _check_weights(model_dir: Path) -> None:
     file = model_dir / WEIGHTS_FILE
     if not file.is_file():
         raise UserError(Problem(str(file), "trained weights (the training has not finished)", "no such file"))
+    read_state(file, "")
 
 
 def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:

@@ -1,4 +1,4 @@
-"""Runs `litpose` and `snakemake` in forks of itself, which has imported what they import and computed nothing.
+"""Runs `litpose` and `snakemake` in forks of itself: it has imported what they import, and computed nothing.
 
 The integration tests start hundreds of commands, most of whose time is the import of torch and Snakemake. A
 client (`client.py`) stands for the command: it hands over its arguments, environment, folder and open files,
@@ -22,8 +22,8 @@ import lightning_pose.cli
 from lightning_pose.cli.main import WAITING
 
 HEAVY = ("lightning_pose.training.fit", "lightning_pose.training.run", "lightning_pose.inference.run",
-         "lightning_pose.inference.video", "lightning_pose.data.crops", "lightning_pose.evaluation.plots", "timm",
-         "snakemake.cli", "snakemake.api")  # fmt: skip
+         "lightning_pose.inference.video", "lightning_pose.data.crops", "lightning_pose.evaluation.plots",
+         "timm", "snakemake.cli", "snakemake.api")  # fmt: skip
 MESSAGE_BYTES = 1 << 20
 LOST = 1  # exit code of an exception that nobody caught
 
@@ -94,7 +94,8 @@ def look_after(connection):
 def main(path):
     for name, value in WAITING.items():
         os.environ.setdefault(name, value)
-    own = [f"lightning_pose.cli.{module.name}" for module in pkgutil.iter_modules(lightning_pose.cli.__path__)]
+    commands = pkgutil.iter_modules(lightning_pose.cli.__path__, "lightning_pose.cli.")
+    own = [module.name for module in commands]
     for name in (*HEAVY, *own):
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
