@@ -253,8 +253,8 @@ def _external(kinds: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         key = f"workflow.external.{name}"
         if name == "all" or name.startswith(("single", "pose")):
             yield key, "a name other than all, single..., pose..., which are kinds of ours", name
-        elif name.startswith(("_", "-")):
-            yield key, "a name that begins with neither _ nor -, for plots and command lines", name
+        elif name.startswith(("_", "-")) or "/" in name:
+            yield key, "a name without / that begins with neither _ nor -, for plots and folders", name
         if not isinstance(own, dict) or set(own) != {"ind", "ood"}:
             yield key, "ind and ood, predictions CSVs", repr(own)
         elif not all(isinstance(files, list) and files and _is_texts(files) for files in own.values()):

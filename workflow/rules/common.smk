@@ -96,6 +96,8 @@ wildcard_constraints:
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
+    kind=r"[^/]+",
+    number=r"\d+",
     video=VIDEO,
     in_frame_px=IN_FRAME_PX,
 
@@ -366,6 +368,24 @@ def plotted_options(wildcards):
         for part in ("--member", *member)
     ]
     return [*member_options(wildcards), *own]
+
+
+def external_predictions(wildcards):
+    """What another tool predicted on a labelled set."""
+    place = both_csvs(wildcards.dataset).index(wildcards.csv)
+    return {
+        (kind, str(number)): files[place]
+        for kind, number, *files in external_members(wildcards)
+    }[wildcards.kind, wildcards.number]
+
+
+def external_errors(wildcards):
+    """The scores of other tools' predictions."""
+    return [
+        f"results/{wildcards.dataset}/external/{kind}_{number}/image_preds/{csv}/predictions_pixel_error.csv"
+        for kind, number, *_ in external_members(wildcards)
+        for csv in both_csvs(wildcards.dataset)
+    ]
 
 
 def share_of(cores):
