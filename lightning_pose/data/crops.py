@@ -31,7 +31,7 @@ from lightning_pose.io.crop_manifest import (
     read_manifest,
     write_manifest,
 )
-from lightning_pose.io.files import locked, sha256, write_atomic
+from lightning_pose.io.files import alone, sha256, write_atomic
 from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import end_with_parent, job_cores
@@ -106,8 +106,8 @@ def crop_labeled_images(
     labels = read_labels(labels_csv)
     _check_paths(labels, labels_csv, data_dir, images_dir)
     xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
-    with locked(output_csv.parent):  # the same command a second time would take its crops away
-        manifest_path = output_csv.parent / MANIFEST
+    manifest_path = output_csv.parent / MANIFEST
+    with alone(manifest_path):  # the same command a second time would take its crops away
         generation = next_generation(manifest_path)
         old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
         known = old["crops"] if old["crop_size"] == list(crop_hw) else {}

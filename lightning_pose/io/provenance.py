@@ -13,7 +13,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from lightning_pose import __version__
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.changed import PROVENANCE_FILE
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir
-from lightning_pose.io.files import locked, read_json, sha256, write_json
+from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.video import SUFFIXES
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.traces import Trace, traced
@@ -67,12 +67,13 @@ def recorded(command: Sequence[str], module: str) -> Iterator[None]:
     run["started"] = started.isoformat(timespec="seconds")
     run["seconds"] = round(time.monotonic() - begin, 2)
     for folder in sorted({path.parent for path in results}):
-        add_run(folder, run, [path.name for path in results if path.parent == folder])
+        names = [path.name for path in results if path.parent == folder]
+        add_run(folder, run, names, trace.is_in_place)
 
 
 def describe(trace: Trace, command: Sequence[str], module: str) -> Run:
     """Return everything that results depend on, as far as a command's trace tells."""
-    read = sorted(path for path in trace.read - trace.written if path.is_file())
+    read = sorted(path for path in trace.read - trace.written.keys() if path.is_file())
     return {
         "command": list(command),
         "code": {"version": __version__, "fingerprint": fingerprint(module)},
@@ -86,15 +87,20 @@ def describe(trace: Trace, command: Sequence[str], module: str) -> Run:
     }
 
 
-def add_run(folder: Path, run: Run, names: Iterable[str]) -> None:
-    """Note in a folder that a run made files of it; what is known of files that are gone is forgotten."""
+def add_run(
+    folder: Path, run: Run, names: Iterable[str], is_own: Callable[[Path], bool] = Path.is_file
+) -> None:
+    """Note in a folder that a run made files of it; what is known of files that are gone is forgotten.
+
+    Files that another command put in place meanwhile are left to it: `is_own` tells of each.
+    """
     own = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
-    with locked(folder):
+    with alone(folder / PROVENANCE_FILE):
         before = read_provenance(folder)
         inputs = {Path(name).name for name in run["inputs"] if Path(name).parent == folder}
         sources = sorted({known["run"] for name, known in before["files"].items() if name in inputs})
         files = {name: known for name, known in before["files"].items() if (folder / name).is_file()}
-        files |= {name: {"run": own, **checksum(folder / name)} for name in names}
+        files |= {name: {"run": own, **checksum(folder / name)} for name in names if is_own(folder / name)}
         runs = {**before["runs"], own: {**run, "after": sources}}
         kept = _reachable({known["run"] for known in files.values()}, runs)
         write_json({"files": files, "runs": {key: runs[key] for key in kept}}, folder / PROVENANCE_FILE)
