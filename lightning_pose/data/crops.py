@@ -27,6 +27,7 @@ from lightning_pose.io.bboxes import read_matching_boxes
 from lightning_pose.io.crop_manifest import (
     MANIFEST,
     crop_name,
+    damaged_crops,
     next_generation,
     read_manifest,
     write_manifest,
@@ -130,6 +131,7 @@ def crop_labeled_images(
         relative = os.path.relpath(images_dir, output_csv.parent)
         content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
         write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
+        _refuse_lost(manifest_path)
         cropped = sum(result.fresh for result in results)
         logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
         return CropSummary(cropped, len(tasks))
@@ -183,6 +185,14 @@ def _warn_of_outside(keypoints_crop_px: np.ndarray, crop_hw: tuple[int, int]) ->
             "%d of %d labels lie outside their crop, in %d frames: the pose model cannot learn them",
             outside.sum(), known.sum(), outside.any(-1).sum(),
         )  # fmt: skip
+
+
+def _refuse_lost(manifest_path: Path) -> None:
+    """Refuse to say that crops are there which somebody removed meanwhile."""
+    expected = "the crop that was just made"
+    problems = [Problem(file, expected, "none, or another") for file in damaged_crops(manifest_path)]
+    if problems:
+        raise UserError(problems)
 
 
 def _waiting(crop: Path) -> Path:

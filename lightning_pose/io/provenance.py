@@ -27,6 +27,7 @@ from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.video import SUFFIXES
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.traces import Trace, traced
+from lightning_pose.types import Problem, UserError
 
 # images are too many
 RESULT_SUFFIXES = (".csv", ".json", ".yaml", ".safetensors", ".pdf", ".html", ".txt", ".mp4")
@@ -56,19 +57,24 @@ def recorded(command: Sequence[str], module: str) -> Iterator[None]:
     ----------
     command : the command line.
     module : dotted name of the module that runs it, whose code is told by a fingerprint.
+
+    Raises
+    ------
+    UserError
+        If files that the block wrote are gone, as when somebody removed their folder meanwhile.
     """
     started, begin = datetime.now(UTC), time.monotonic()
     with traced() as trace:
         yield
     results = [path for path in sorted(trace.written) if _is_result(path)]
-    if not results:
-        return
-    run = describe(trace, command, module)
-    run["started"] = started.isoformat(timespec="seconds")
-    run["seconds"] = round(time.monotonic() - begin, 2)
-    for folder in sorted({path.parent for path in results}):
-        names = [path.name for path in results if path.parent == folder]
-        add_run(folder, run, names, trace.is_in_place)
+    if results:
+        run = describe(trace, command, module)
+        run["started"] = started.isoformat(timespec="seconds")
+        run["seconds"] = round(time.monotonic() - begin, 2)
+        for folder in sorted({path.parent for path in results}):
+            names = [path.name for path in results if path.parent == folder]
+            add_run(folder, run, names, trace.is_in_place)
+    _refuse_lost(trace)
 
 
 def describe(trace: Trace, command: Sequence[str], module: str) -> Run:
@@ -163,11 +169,21 @@ def _packages() -> dict[str, str]:
 
 
 def _is_result(path: Path) -> bool:
-    if path.suffix not in RESULT_SUFFIXES or path.name == PROVENANCE_FILE or not path.is_file():
-        return False
+    return path.suffix in RESULT_SUFFIXES and path.name != PROVENANCE_FILE and _stays(path) and path.is_file()
+
+
+def _stays(path: Path) -> bool:
+    """Say whether a file is there for good, rather than on its way or in a cache."""
     is_hidden = any(name.startswith(".") for name in (path.name, path.parent.name))
     is_cached = path.is_relative_to(cache_dir())
     return not is_hidden and not is_cached and path.parent.name not in WITHOUT_RESULTS
+
+
+def _refuse_lost(trace: Trace) -> None:
+    lost = [path for path in sorted(trace.written) if _stays(path) and not path.is_file()]
+    if lost:
+        expected = "the file that was just written"
+        raise UserError(Problem(str(path), expected, "none: was its folder removed?") for path in lost)
 
 
 def _reachable(wanted: set[str], runs: Mapping[str, Run]) -> list[str]:

@@ -1,13 +1,14 @@
 """Runs commands in forks of itself, which has imported everything and computed nothing, and kills them.
 
 One JSON request a line on standard input, one JSON answer a line on standard output. A fork ends just
-before the n-th change that it makes to files of a folder, or after some seconds; or it stops there until
-another has ended, or waits for it.
+before the n-th change that it makes to files of a folder, or after some seconds; or it removes the folder
+there, or stops until another fork has ended or waits for it.
 """
 
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -22,8 +23,8 @@ LOST = 99  # exit code of an exception that nobody caught
 WAITS = "waiting for another command"  # what a command says that waits for one which writes the same
 
 
-def end_at(change, folder, count_file, sent=signal.SIGKILL):
-    """Count what the process does to files of a folder; end at the n-th, None = only count."""
+def end_at(change, folder, count_file, act):
+    """Count what the process does to files of a folder; act at the n-th, None = only count."""
     done = 0
 
     def watch(event, arguments):
@@ -33,7 +34,7 @@ def end_at(change, folder, count_file, sent=signal.SIGKILL):
             return
         done += 1
         if done == change:
-            os.kill(os.getpid(), sent)
+            act()
 
     sys.addaudithook(watch)
     return lambda: Path(count_file).write_text(str(done))
@@ -47,8 +48,13 @@ def run_fork(request):
         os.dup2(log, stream)
     if request.get("file_bytes") is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_bytes"],) * 2)
-    sent = request.get("at_change", signal.SIGKILL)
-    finish = end_at(request.get("change"), request["folder"], request["count_file"], sent)
+    acts = {
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+        "remove": lambda: shutil.rmtree(request["folder"], ignore_errors=True),
+    }
+    act = acts[request.get("at_change", "kill")]
+    finish = end_at(request.get("change"), request["folder"], request["count_file"], act)
     from lightning_pose.cli.main import main
 
     code = LOST
@@ -95,7 +101,7 @@ def fork(request):
 
 def serve_two(first, second):
     """Stop the first at a change, until the second has ended or waits for it; say how both ended."""
-    stopped = fork({**first, "at_change": signal.SIGSTOP})
+    stopped = fork({**first, "at_change": "stop"})
     _, status = os.waitpid(stopped, os.WUNTRACED)
     codes = [None if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)]
     other = fork(second)
