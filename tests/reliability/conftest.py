@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import cv2
@@ -36,9 +37,14 @@ def tally(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def steps(tmp_path_factory) -> dict[str, Step]:
+def lab(tmp_path_factory) -> Path:
+    """The folder of what the steps read."""
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="session")
+def steps(lab) -> dict[str, Step]:
     """Every step by name, with its inputs in place."""
-    lab = tmp_path_factory.mktemp("lab")
     make_squares(lab / "data", 16)
     make_squares(lab / "data", 4, csv="labels_new.csv", seed=1)
     settings = tiny_settings(
@@ -60,6 +66,11 @@ def steps(tmp_path_factory) -> dict[str, Step]:
         run("create_bbox", "--predictions", found, "--output", path, "--data_dir", data,
             "--crop_size", size)  # fmt: skip
     members = [text for seed in "01" for text in ("--member", "single", seed, found, found_new)]
+    run("crop", "--labels", labels, "--bbox", boxes, "--data_dir", data, "--output_dir", lab / "crops",
+        "--crop_size", "64x64")  # fmt: skip
+    run("crop", lab / "film.mp4", "--bbox", lab / "film.csv", "--output_dir", lab / "crops",
+        "--crop_size", "64x64")  # fmt: skip
+    crops, cropped_film = lab / "crops/labels.csv", lab / "crops/film.mp4/cropped_film.mp4"
     detector, film, rows = str(lab / "detector"), str(lab / "film.mp4"), str(lab / "film.csv")
     every = [
         _step("train", ["train", str(lab / "tiny.yaml"), "--output_dir", "OUT", "--skip_predict",
@@ -88,11 +99,17 @@ def steps(tmp_path_factory) -> dict[str, Step]:
               {data: other_data}, lab / "detector"),
         _step("crop_qa", ["crop_qa", "--bbox", boxes, "--labels", labels, "--predictions", found,
                           "--data_dir", data, "--output", "OUT/qa.csv"], {boxes: other_boxes}),
+        _step("predict_crops", ["predict", detector, str(crops / "cropped_labels.csv"), "--output",
+                                "OUT/predictions.csv"]),
+        _step("predict_cropped_film", ["predict", detector, str(cropped_film), "--output",
+                                       "OUT/predictions.csv"]),
+        _step("remap_crops", ["remap", found, str(crops / "bbox.csv"), "--output", "OUT/remapped.csv"]),
     ]  # fmt: skip
+    shutil.copy(boxes, crops)
     return {step.name: step for step in every}
 
 
-def _step(name, arguments, others, model=None):
+def _step(name, arguments, others=MappingProxyType({}), model=None):
     """Return a step whose rival has other texts among its arguments."""
     return Step(name, tuple(arguments), tuple(others.get(text, text) for text in arguments), model)
 
