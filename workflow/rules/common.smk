@@ -14,6 +14,7 @@ from lightning_pose.cli.options import join_names
 from lightning_pose.config import load_config, override
 from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
+from lightning_pose.io.changed import PROVENANCE_FILE, changed_files
 from lightning_pose.io.crop_manifest import next_generation
 from lightning_pose.io.files import read_json
 from lightning_pose.io.labels import read_labels
