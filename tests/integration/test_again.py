@@ -15,7 +15,7 @@ from tests.reliability.bench import left_behind, processes_of
 pytestmark = pytest.mark.slow
 
 SECONDS = 120
-WITH_TIMES = ("provenance.json", "train_status.json")
+WITH_TIMES = ("provenance.json", "train_status.json", "origin.json")
 WITHOUT_RESULTS = ("logs", "benchmarks", "tb_logs")
 
 
