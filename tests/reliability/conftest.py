@@ -105,7 +105,7 @@ def steps(lab) -> dict[str, Step]:
                                        "OUT/predictions.csv"]),
         _step("remap_crops", ["remap", found, str(crops / "bbox.csv"), "--output", "OUT/remapped.csv"]),
     ]  # fmt: skip
-    shutil.copy(boxes, crops)
+    shutil.copy(boxes, crops / "bbox.csv")
     return {step.name: step for step in every}
 
 
