@@ -6,6 +6,7 @@ warning, a misspelt key is refused with the nearest right spelling.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import io
 import logging
@@ -58,6 +59,8 @@ FREE_FORM = (
     "training.imgaug",
 )  # fmt: skip
 
+_loaded: dict[tuple[object, ...], Settings] = {}  # a command reads the settings of its model several times
+
 
 def find_config(name: str | Path) -> Path:
     """Return the path of a config file, looking in ``config/`` too.
@@ -96,20 +99,35 @@ def load_config(
     UserError
         Everything wrong with the file, each with its full key.
     """
-    raw = _read_yaml(Path(path))
+    note_read(path)
+    content = Path(path).read_bytes()
+    key = (str(path), content, tuple(overrides), kind, variant)
+    is_lasting = not warn and b"${" not in content  # no reference to the environment, nothing to tell
+    if is_lasting and key in _loaded:
+        return copy.deepcopy(_loaded[key])
+    settings = _load(content, str(path), overrides, kind, warn, variant)
+    if is_lasting:
+        _loaded[key] = copy.deepcopy(settings)
+    return settings
+
+
+def _load(
+    content: bytes, path: str, overrides: Sequence[str], kind: str | None, warn: bool, variant: str | None
+) -> Settings:
+    raw = _parse_yaml(content, path)
     if kind is not None:
         workflow = OmegaConf.to_container(raw).get("workflow")  # type: ignore[union-attr]
-        for _, settings in _layers(workflow, kind, variant, str(path)):
+        for _, settings in _layers(workflow, kind, variant, path):
             raw.merge_with(OmegaConf.create(settings))
     _apply_overrides(raw, overrides)
     of_hydra = raw.pop("hydra", None)  # its references are for hydra alone to resolve
     try:
         container: Any = OmegaConf.to_container(raw, resolve=True)
     except OmegaConfBaseException as error:
-        raise UserError(Problem(str(path), "resolvable ${...} references", first_line(error))) from None
+        raise UserError(Problem(path, "resolvable ${...} references", first_line(error))) from None
     if of_hydra is not None:
         container["hydra"] = {}
-    return _build(container, str(path), warn)
+    return _build(container, path, warn)
 
 
 def override(key: str, value: Any) -> str:
@@ -123,21 +141,19 @@ def to_yaml(settings: Settings) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(settings))
 
 
-def _read_yaml(path: Path) -> DictConfig:
+def _parse_yaml(content: bytes, path: str) -> DictConfig:
     if not OmegaConf.has_resolver("LP_ROOT_PATH"):
         OmegaConf.register_new_resolver(
             "LP_ROOT_PATH", lambda *_: os.environ.get("LP_ROOT_PATH", os.getcwd())
         )
-    note_read(path)
-    content = path.read_bytes()
     try:
         text = content.decode()
-        refuse_bomb(text, str(path))
+        refuse_bomb(text, path)
         raw = OmegaConf.load(io.StringIO(text))
     except (yaml.YAMLError, ValueError, RecursionError, OSError, OmegaConfBaseException) as error:
-        raise UserError(Problem(str(path), "a readable YAML file", first_line(error))) from None
+        raise UserError(Problem(path, "a readable YAML file", first_line(error))) from None
     if not isinstance(raw, DictConfig):
-        raise UserError(Problem(str(path), "a mapping of sections", "a list or an empty file"))
+        raise UserError(Problem(path, "a mapping of sections", "a list or an empty file"))
     return raw
 
 

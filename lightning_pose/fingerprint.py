@@ -1,17 +1,24 @@
 """A checksum of the code that a command runs, for deciding whether its results are stale.
 
 Comments, docstrings and formatting do not count. Standard library only: the workflow calls this while it
-builds the DAG.
+builds the DAG. What counts of a source file is kept in the user's cache, by the file's checksum: to parse a
+hundred of them takes half a second, which every command would wait for.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
+import json
+import platform
+import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from lightning_pose.machine import cache_dir
 
 PACKAGE = "lightning_pose"
 ROOT = Path(__file__).parent
@@ -30,7 +37,8 @@ def fingerprint(module: str, *left_out: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(reachable(module, left_out)):
         digest.update(name.encode())
-        digest.update(_source(name).checksum)
+        digest.update(_source(name).checksum.encode())
+    _keep()
     return digest.hexdigest()[:16]
 
 
@@ -66,30 +74,73 @@ def _is_module(name: str) -> bool:
 
 
 class _Source(NamedTuple):
-    """What counts of a module: a checksum of its code, and the modules of ours that it imports."""
+    """What counts of a module: a checksum of its code, and names of ours that it imports, modules or not."""
 
-    checksum: bytes
-    imports: tuple[str, ...]
+    checksum: str
+    names: tuple[str, ...]
+
+    @property
+    def imports(self) -> list[str]:
+        """The modules of ours among the names."""
+        return [name for name in self.names if _is_module(name)]
+
+
+_new: dict[str, _Source] = {}  # by checksum of the file: what the cache lacks
 
 
 @cache
 def _source(module: str) -> _Source:
-    tree = ast.parse(module_file(module).read_text())
-    imports = tuple(_find_imports(tree))
-    return _Source(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).digest(), imports)
+    content = module_file(module).read_bytes()
+    key = hashlib.sha256(content).hexdigest()
+    kept = _kept().get(key)
+    if kept is None:
+        tree = ast.parse(content)
+        names = tuple(dict.fromkeys(_find_imports(tree)))
+        code = ast.dump(_without_docstrings(tree))
+        kept = _new[key] = _Source(hashlib.sha256(code.encode()).hexdigest(), names)
+    return kept
+
+
+@cache
+def _kept() -> dict[str, _Source]:
+    try:
+        found = json.loads(_cache_file().read_text())
+        return {key: _Source(str(checksum), tuple(names)) for key, (checksum, names) in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # none yet, or damaged
+        return {}
+
+
+def _keep() -> None:
+    """Put what was parsed into the cache; one that cannot be written to is no mistake."""
+    if not _new:
+        return
+    path = _cache_file()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
+            json.dump(_kept() | _new, file)
+        Path(file.name).replace(path)
+    _kept().update(_new)
+    _new.clear()
+
+
+@cache
+def _cache_file() -> Path:
+    """Return the file for this way of taking a checksum, and this Python, whose syntax trees are its own."""
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    return cache_dir() / "sources" / f"{platform.python_version()}-{own}.json"
 
 
 def _find_imports(tree: ast.Module) -> Iterator[str]:
+    """Yield names in our package that are imported, which need not all be modules."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and _is_module(node.module):
-            yield node.module
-            yield from (
-                f"{node.module}.{alias.name}"
-                for alias in node.names
-                if _is_module(f"{node.module}.{alias.name}")
-            )
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _is_module(alias.name))
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == PACKAGE)
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -8,10 +8,10 @@ pixel is (0, 0), x grows to the right and y downwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,8 +144,19 @@ class Boxes:
         the stretch from 9.5 to 29.5. It may reach outside the frame.
     status : list of str, or None
         One of `BoxStatus` for each row; None = unknown (boxes of another tool).
+    confidence : array, (N,), or None
+        Of the detector in the keypoints that the box was placed around, their mean; NaN = it did not look at
+        the frame, or saw nothing credible; None = unknown.
     """
 
     index: list[str] | list[int]
     xywh_px: np.ndarray
     status: list[str] | None = None
+    confidence: np.ndarray | None = None
+
+    def rows(self, rows: Sequence[int] | np.ndarray) -> Boxes:
+        """Return the boxes of some rows, in their order."""
+        index: Any = [self.index[row] for row in rows]
+        status = None if self.status is None else [self.status[row] for row in rows]
+        confidence = None if self.confidence is None else self.confidence[list(rows)]
+        return Boxes(index, self.xywh_px[list(rows)], status, confidence)

@@ -83,8 +83,11 @@ class CropQa:
 
     @property
     def frame_confidence(self) -> np.ndarray:
-        """Mean confidence of each frame's keypoints, (N,); NaN = there are no predictions."""
-        return row_means(self.confidence)
+        """The detector's confidence in each box, (N,); NaN = it did not look, or saw nothing credible.
+
+        Where that is unknown, the mean confidence of each frame's keypoints; NaN = there are no predictions.
+        """
+        return row_means(self.confidence) if self.boxes.confidence is None else self.boxes.confidence
 
 
 def row_means(values: np.ndarray) -> np.ndarray:

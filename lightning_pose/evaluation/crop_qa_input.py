@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,5 +80,4 @@ def _boxes_of(predictions: Predictions, bbox_csv: Path, keypoints_csv: Path) -> 
     """Return the boxes in the order of the predictions."""
     boxes = read_bboxes(bbox_csv)
     rows = match_rows(predictions, boxes, keypoints_csv, bbox_csv)
-    status = None if boxes.status is None else [boxes.status[row] for row in rows]
-    return Boxes(predictions.index, boxes.xywh_px[rows], status)
+    return replace(boxes.rows(rows), index=predictions.index)

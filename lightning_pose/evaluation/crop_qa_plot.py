@@ -110,7 +110,8 @@ def _ratios(axis: Axes, qa: CropQa, crop_ratio: float | None) -> None:
 
 
 def _confidence(axis: Axes, qa: CropQa) -> None:
-    axis.set_title("confidence of the predictions", loc="left", fontsize=10)
+    whose = "predictions" if qa.boxes.confidence is None else "detector, where it looked"
+    axis.set_title(f"confidence of the {whose}", loc="left", fontsize=10)
     axis.set(xlabel="mean of a frame's keypoints", ylabel="frames", xlim=(0, 1))
     confidence, groups = qa.frame_confidence, _by_status(qa)
     shown = {name: confidence[rows & np.isfinite(confidence)] for name, rows in groups.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,8 +75,7 @@ def _of_frames(predictions: Predictions, frames: range) -> Predictions:
 
 def _boxes_of_frames(boxes: Boxes, frames: range) -> Boxes:
     rows = _rows(boxes.index, frames)
-    status = None if boxes.status is None else boxes.status[rows]
-    return Boxes(list(frames), boxes.xywh_px[rows], status)
+    return replace(boxes.rows(range(rows.start, rows.stop)), index=list(frames))
 
 
 def _rows(index: Sequence[str | int], frames: range) -> slice:

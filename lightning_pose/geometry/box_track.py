@@ -25,10 +25,14 @@ SPEED_CUTOFF = 0.2  # cycles a frame that pass in the speed that the one-euro fi
 
 
 class TrackedBox(NamedTuple):
-    """A finished box: x, y, w, h in frame pixels, (4,), and how it came about, one of `BoxStatus`."""
+    """A finished box: x, y, w, h in frame pixels, (4,), and how it came about, one of `BoxStatus`.
+
+    With the detector's confidence in what it saw there; NaN = it did not look, or saw nothing credible.
+    """
 
     xywh_px: np.ndarray
     status: str
+    confidence: float = np.nan
 
 
 class Sighting(NamedTuple):
@@ -111,7 +115,8 @@ class BoxTracker:
 
     def _box(self, number: int) -> TrackedBox:
         near = [own for own in self._seen if own.number <= number + self.reach]
-        is_seen = any(own.number == number for own in near)
+        sure = next((own.weight for own in near if own.number == number), np.nan)
+        is_seen = not np.isnan(sure)
         if is_seen:
             half = min(
                 self.reach, number, self._added - 1 - number
@@ -130,7 +135,7 @@ class BoxTracker:
         is_between = bool(near) and number in self._unlooked
         missing = BoxStatus.INTERPOLATED if is_between else BoxStatus.CARRIED
         status = BoxStatus.DETECTED if is_seen else missing
-        return TrackedBox(self.rule.square(self._filter(target)), status.value)
+        return TrackedBox(self.rule.square(self._filter(target)), status.value, sure)
 
 
 def look_ahead(settings: BoxSettings, spacing: int = 1) -> int:

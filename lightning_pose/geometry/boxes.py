@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -195,3 +196,16 @@ def _anchor_columns(keypoint_names: list[str], anchors: Sequence[str]) -> list[i
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def join_boxes(parts: Sequence[Boxes]) -> Boxes:
+    """Return boxes one after the other; what is not known of some is not known of any."""
+    index: list[Any] = [number for own in parts for number in own.index]
+    status = [own.status for own in parts if own.status is not None]
+    confidence = [own.confidence for own in parts if own.confidence is not None]
+    return Boxes(
+        index,
+        np.concatenate([own.xywh_px for own in parts]),
+        [text for own in status for text in own] if len(status) == len(parts) else None,
+        np.concatenate(confidence) if len(confidence) == len(parts) else None,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -109,6 +109,13 @@ def track_boxes(
 
 def as_boxes(tracked: list[TrackedBox]) -> Boxes:
     """Return the boxes of a video, and say where no animal was found."""
-    index, status = list(range(len(tracked))), [box.status for box in tracked]
-    warn_of_lost(index, status)
-    return Boxes(index, np.array([box.xywh_px for box in tracked]).reshape(-1, 4), status)
+    boxes = boxes_of(tracked, range(len(tracked)))
+    warn_of_lost(boxes.index, boxes.status or [])
+    return boxes
+
+
+def boxes_of(tracked: Sequence[TrackedBox], frames: range) -> Boxes:
+    """Return the boxes of some frames."""
+    xywh_px = np.array([box.xywh_px for box in tracked]).reshape(-1, 4)
+    confidence = np.array([box.confidence for box in tracked])
+    return Boxes(list(frames), xywh_px, [box.status for box in tracked], confidence)

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_pose.data.context import OFFSETS
+from lightning_pose.geometry.boxes import join_boxes
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.inference.film_boxes import BoxSource
 from lightning_pose.inference.pictures import predict_in_boxes, sees_context
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_stretch import read_ahead
+from lightning_pose.types import Boxes
 
 MARGIN = max(OFFSETS)  # frames before and after that context models see
 
@@ -33,16 +35,13 @@ class FilmPart:
     frames : their numbers.
     keypoints_frame_px : array, (N, K, 2)
     confidence : array, (N, K)
-    xywh_px : array, (N, 4)
-        The boxes, in frame pixels.
-    status : how each box came about; None = boxes were given.
+    boxes : in frame pixels.
     """
 
     frames: range
     keypoints_frame_px: np.ndarray
     confidence: np.ndarray
-    xywh_px: np.ndarray
-    status: list[str] | None = None
+    boxes: Boxes
 
 
 def predict_parts(
@@ -122,8 +121,7 @@ class FilmRun:
         first = max(min(self._looked, self._posed) - margin, 0)
         self.decoded = range(first, min(max(boxes.frames.stop, self._wanted.stop) + margin, parts.count))
         self.held = Held(parts.count, context, first)
-        self._found: list[tuple[np.ndarray, ...]] = []
-        self._status: list[str] | None = []
+        self._found: list[tuple[np.ndarray, np.ndarray, Boxes]] = []
 
     def take(self, frames: np.ndarray) -> Iterator[FilmPart]:
         """Take the next frames of the film, (B, H, W, 3); yield the parts that are finished now."""
@@ -150,19 +148,18 @@ class FilmRun:
 
     def _predict(self, batch: range) -> None:
         """Have the pose model look at the next frames, and the boxes once more at those that it doubts."""
-        xywh_px, status = self.boxes.take(batch)
+        boxes = self.boxes.take(batch)
         windows = [self.held.window(number) for number in batch]
-        keypoints_px, confidence = predict_in_boxes(self.pose, windows, xywh_px)
-        rows = self.boxes.doubtful(status, confidence)
+        keypoints_px, confidence = predict_in_boxes(self.pose, windows, boxes.xywh_px)
+        rows = self.boxes.doubtful(boxes, confidence)
         if rows:
             own = [windows[row] for row in rows]
-            xywh_px[rows], status = self.boxes.look_again(own, xywh_px, status, rows)
-            keypoints_px[rows], confidence[rows] = predict_in_boxes(self.pose, own, xywh_px[rows])
-        self._found.append((keypoints_px, confidence, xywh_px))
-        self._status = None if status is None or self._status is None else self._status + status
+            boxes = self.boxes.look_again(own, boxes, rows)
+            keypoints_px[rows], confidence[rows] = predict_in_boxes(self.pose, own, boxes.xywh_px[rows])
+        self._found.append((keypoints_px, confidence, boxes))
         self._posed = batch.stop
 
     def _finished_part(self, stop: int) -> FilmPart:
-        keypoints_px, confidence, xywh_px = (np.concatenate(own) for own in zip(*self._found, strict=True))
-        status, self._found, self._status = self._status, [], []
-        return FilmPart(range(stop - len(xywh_px), stop), keypoints_px, confidence, xywh_px, status)
+        keypoints_px, confidence = (np.concatenate([own[place] for own in self._found]) for place in (0, 1))
+        boxes, self._found = join_boxes([own[2] for own in self._found]), []
+        return FilmPart(range(stop - len(confidence), stop), keypoints_px, confidence, boxes)

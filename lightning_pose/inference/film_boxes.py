@@ -12,14 +12,13 @@ from lightning_pose.data.cut import crop_image
 from lightning_pose.geometry.box_track import BoxTracker, TrackedBox
 from lightning_pose.geometry.boxes import BoxRule
 from lightning_pose.geometry.film_parts import FilmParts
-from lightning_pose.geometry.film_track import FilmTracker
+from lightning_pose.geometry.film_track import FilmTracker, boxes_of
 from lightning_pose.inference.looks import Looks
 from lightning_pose.inference.pictures import Found, Window, as_images, model_hw, sees_context
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.settings import BoxSettings
-from lightning_pose.types import BoxStatus
+from lightning_pose.types import Boxes, BoxStatus
 
-Placed = tuple[np.ndarray, list[str] | None]  # boxes (B, 4) in frame pixels, and how each came about
 DOUBT = 0.7  # a frame without a look is doubtful below this share of the confidence in those with one
 
 
@@ -42,16 +41,14 @@ class BoxSource(Protocol):
     def look(self, windows: Sequence[Window], batch: range) -> None:
         """Look at the next frames."""
 
-    def take(self, batch: range) -> Placed:
+    def take(self, batch: range) -> Boxes:
         """Return the boxes of the next frames, and forget them."""
 
-    def doubtful(self, status: list[str] | None, confidence: np.ndarray) -> list[int]:
+    def doubtful(self, boxes: Boxes, confidence: np.ndarray) -> list[int]:
         """Return the rows of a batch that are to be looked at again, from the pose's confidence (B, K)."""
 
-    def look_again(
-        self, windows: Sequence[Window], xywh_px: np.ndarray, status: list[str] | None, rows: list[int]
-    ) -> Placed:
-        """Look at doubtful frames by themselves; returns their boxes, and the whole batch's status."""
+    def look_again(self, windows: Sequence[Window], boxes: Boxes, rows: list[int]) -> Boxes:
+        """Look at doubtful rows of a batch by themselves; returns the boxes of the whole batch."""
 
 
 class GivenBoxes:
@@ -73,21 +70,19 @@ class GivenBoxes:
     def look(self, windows: Sequence[Window], batch: range) -> None:
         """Never asked for."""
 
-    def take(self, batch: range) -> Placed:
+    def take(self, batch: range) -> Boxes:
         """Return the boxes of the next frames."""
         if len(self._xywh_px) == 1:
-            return np.tile(self._xywh_px, (len(batch), 1)), None
-        return self._xywh_px[batch.start : batch.stop].copy(), None
+            return Boxes(list(batch), np.tile(self._xywh_px, (len(batch), 1)))
+        return Boxes(list(batch), self._xywh_px[batch.start : batch.stop])
 
-    def doubtful(self, status: list[str] | None, confidence: np.ndarray) -> list[int]:
+    def doubtful(self, boxes: Boxes, confidence: np.ndarray) -> list[int]:
         """Return no rows: given boxes stay."""
         return []
 
-    def look_again(
-        self, windows: Sequence[Window], xywh_px: np.ndarray, status: list[str] | None, rows: list[int]
-    ) -> Placed:
+    def look_again(self, windows: Sequence[Window], boxes: Boxes, rows: list[int]) -> Boxes:
         """Never asked for."""
-        return xywh_px[rows], status
+        return boxes
 
 
 class DetectedBoxes:
@@ -140,30 +135,28 @@ class DetectedBoxes:
                 self._boxes += self.tracker.add(seen.get(number))
         self.looks.learn([(number, self._measure(*own)) for number, own in seen.items()])
 
-    def take(self, batch: range) -> Placed:
+    def take(self, batch: range) -> Boxes:
         """Return the boxes of the next frames, and forget them."""
-        taken = [self._boxes.popleft() for _ in batch]
         self._next = batch.stop
-        return np.array([box.xywh_px for box in taken]), [box.status for box in taken]
+        return boxes_of([self._boxes.popleft() for _ in batch], batch)
 
-    def doubtful(self, status: list[str] | None, confidence: np.ndarray) -> list[int]:
+    def doubtful(self, boxes: Boxes, confidence: np.ndarray) -> list[int]:
         """Return where the detector did not look, and the pose model is less sure than where it did."""
-        sure, own = confidence.mean(1), np.array(status)
+        sure, own = confidence.mean(1), np.array(boxes.status)
         seen, unlooked = own == BoxStatus.DETECTED.value, own == BoxStatus.INTERPOLATED.value
         if seen.any():
             self._sure = float(np.median(sure[seen]))
         return list(np.flatnonzero(unlooked & (sure < DOUBT * self._sure)))
 
-    def look_again(
-        self, windows: Sequence[Window], xywh_px: np.ndarray, status: list[str] | None, rows: list[int]
-    ) -> Placed:
-        """Look at doubtful frames by themselves; where nothing is seen, the box stays."""
-        again, told = xywh_px[rows], list(status or [])
-        for place, (row, seen) in enumerate(zip(rows, zip(*self._detect(windows), strict=True), strict=True)):
-            measure = self._measure(*seen)
-            if measure is not None:
-                again[place], told[row] = self.rule.square(measure), BoxStatus.DETECTED.value
-        return again, told
+    def look_again(self, windows: Sequence[Window], boxes: Boxes, rows: list[int]) -> Boxes:
+        """Look at doubtful rows of a batch by themselves; where nothing is seen, the box stays."""
+        xywh_px, status, sure = boxes.xywh_px.copy(), list(boxes.status or []), np.array(boxes.confidence)
+        for row, seen in zip(rows, zip(*self._detect(windows), strict=True), strict=True):
+            used = self.rule.usable(*seen)
+            if len(used):
+                xywh_px[row] = self.rule.square(self.rule.measure(seen[0][used]))
+                status[row], sure[row] = BoxStatus.DETECTED.value, seen[1][used].mean()
+        return Boxes(boxes.index, xywh_px, status, sure)
 
     def _detect(self, windows: Sequence[Window]) -> Found:
         """Return the detector's keypoints (B, K, 2) in frame pixels, and confidence (B, K)."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.fingerprint import fingerprint
-from lightning_pose.geometry.boxes import warn_of_lost
+from lightning_pose.geometry.boxes import join_boxes, warn_of_lost
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.inference.film import FilmPart, predict_parts
 from lightning_pose.inference.film_boxes import BoxSource
@@ -178,12 +178,12 @@ def _runs(values: list[bool], start: int) -> Iterator[tuple[range, bool]]:
 def _joined(film: Film, found: list[FilmPart]) -> tuple[Predictions, Boxes]:
     first, wanted = found[0].frames.start, film.wanted
     rows = slice(wanted.start - first, wanted.stop - first)
-    keypoints_px, confidence, xywh_px = (
+    keypoints_px, confidence = (
         np.concatenate([getattr(part, name) for part in found])[rows]
-        for name in ("keypoints_frame_px", "confidence", "xywh_px")
+        for name in ("keypoints_frame_px", "confidence")
     )
-    status = [own for part in found for own in part.status or []][rows] if found[0].status else None
-    index, names = list(wanted), list(film.pose.settings.data.keypoint_names or [])
-    if status is not None:
-        warn_of_lost(index, status)
-    return Predictions(index, names, keypoints_px, confidence), Boxes(index, xywh_px, status)
+    boxes = join_boxes([part.boxes for part in found]).rows(range(rows.start, rows.stop))
+    names = list(film.pose.settings.data.keypoint_names or [])
+    if boxes.status is not None:
+        warn_of_lost(boxes.index, boxes.status)
+    return Predictions(list(wanted), names, keypoints_px, confidence), boxes

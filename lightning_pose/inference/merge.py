@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from lightning_pose.geometry.boxes import join_boxes
 from lightning_pose.io.bboxes import COLUMNS, read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions, write_predictions
 from lightning_pose.io.provenance import read_provenance
 from lightning_pose.io.tables import read_rows
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.traces import RUNTIME_FACT
-from lightning_pose.types import Boxes, Predictions, Problem, UserError
+from lightning_pose.types import Predictions, Problem, UserError
 
 
 def merge_files(paths: Sequence[Path], output: Path, video: Path | None = None) -> None:
@@ -37,7 +38,7 @@ def merge_files(paths: Sequence[Path], output: Path, video: Path | None = None) 
     if header and {*COLUMNS} <= {name.strip() for name in header[0]}:
         boxes = [read_bboxes(path) for path in paths]
         order = _in_order(paths, [own.index for own in boxes], video)
-        write_bboxes(_join_boxes([boxes[place] for place in order]), output)
+        write_bboxes(join_boxes([boxes[place] for place in order]), output)
     else:
         predictions = [read_predictions(path) for path in paths]
         order = _in_order(paths, [own.index for own in predictions], video)
@@ -132,10 +133,3 @@ def _join_predictions(parts: list[Predictions]) -> Predictions:
             if all(name in own.further for own in parts)
         },
     )
-
-
-def _join_boxes(parts: list[Boxes]) -> Boxes:
-    index = [number for own in parts for number in own.index]
-    has_status = all(own.status is not None for own in parts)
-    status = [text for own in parts for text in own.status or []] if has_status else None
-    return Boxes(index, np.concatenate([own.xywh_px for own in parts]), status)  # type: ignore[arg-type]

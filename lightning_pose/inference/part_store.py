@@ -14,6 +14,7 @@ import numpy as np
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.inference.film import FilmPart
 from lightning_pose.io.files import read_json, write_atomic, write_json
+from lightning_pose.types import Boxes
 
 logger = logging.getLogger(__name__)
 
@@ -40,30 +41,25 @@ class PartStore:
 
     def write(self, number: int, part: FilmPart) -> None:
         """Keep a part; not if the folder vanishes meanwhile, as when another process ends with the same."""
-        status = np.array(part.status or [], dtype=str)
         with suppress(FileNotFoundError):
             if not (self.folder / ORIGIN_FILE).is_file():
                 write_json(self.origin, self.folder / ORIGIN_FILE)
             with write_atomic(self._file(number)) as temporary:
-                np.savez(
-                    temporary,
-                    keypoints_frame_px=part.keypoints_frame_px,
-                    confidence=part.confidence,
-                    xywh_px=part.xywh_px,
-                    status=status,
-                    has_status=part.status is not None,
-                )
+                np.savez(temporary, **_arrays(part))  # type: ignore[arg-type]
 
     def read(self, number: int) -> FilmPart | None:
         """Return a part that was kept; None if it was not, or its file is damaged."""
         frames = self.parts.frames(range(number, number + 1))
         try:
             with np.load(self._file(number), allow_pickle=False) as file:
-                status = [str(own) for own in file["status"]] if file["has_status"] else None
-                arrays = (file["keypoints_frame_px"], file["confidence"], file["xywh_px"])
+                status = [str(own) for own in file["status"]] if "status" in file else None
+                sure = file.get("box_confidence")
+                boxes = Boxes(list(frames), file["xywh_px"], status, sure)
+                keypoints_px, confidence = file["keypoints_frame_px"], file["confidence"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        return FilmPart(frames, *arrays, status) if len(arrays[0]) == len(frames) else None
+        whole = len(confidence) == len(frames)
+        return FilmPart(frames, keypoints_px, confidence, boxes) if whole else None
 
     def remove(self) -> None:
         """Throw everything away."""
@@ -71,3 +67,10 @@ class PartStore:
 
     def _file(self, number: int) -> Path:
         return self.folder / f"part_{number:06d}.npz"
+
+
+def _arrays(part: FilmPart) -> dict[str, np.ndarray]:
+    known = {"keypoints_frame_px": part.keypoints_frame_px, "confidence": part.confidence,
+             "xywh_px": part.boxes.xywh_px, "status": part.boxes.status,
+             "box_confidence": part.boxes.confidence}  # fmt: skip
+    return {name: np.asarray(values) for name, values in known.items() if values is not None}

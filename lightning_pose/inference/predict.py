@@ -42,6 +42,9 @@ READERS = 2  # threads that decode images ahead of the network
 class Predictor:
     """A trained network, ready to predict.
 
+    The network is built when it is needed, which some runtimes never do (`TrainedNetwork.load`): weights of
+    another architecture are refused then, before the first image is read.
+
     Parameters
     ----------
     model_dir : folder with ``config.yaml``, ``model.safetensors`` and ``splits.json``.
@@ -50,7 +53,7 @@ class Predictor:
     Raises
     ------
     UserError
-        If a file is missing, damaged or of another architecture.
+        If a file is missing or damaged.
     """
 
     def __init__(self, model_dir: Path, overrides: Sequence[str] = ()) -> None:
@@ -59,11 +62,22 @@ class Predictor:
         self.splits = read_splits(self.model_dir)
         set_threads()
         self.device = pick_device()
-        self.network = _load_network(self.model_dir, self.settings).to(self.device)
+        _check_weights(self.model_dir)
         self.runtime = runtime_for_images(self.settings.inference.runtime, self.device)
         self._session: Session | None = None
         self._view: VideoPredictor | None = None
         self.is_open = False  # whether the runtime is yet to be chosen
+
+    @property
+    def network(self) -> PoseNetwork:
+        """The network, in evaluation mode.
+
+        Raises
+        ------
+        UserError
+            If the weights are of another architecture.
+        """
+        return self.trained.network
 
     def for_video(self, is_shared: bool = False) -> Predictor:
         """Return the same network for frames of a video, computed by what is fastest and as exact.
@@ -85,14 +99,19 @@ class Predictor:
     @cached_property
     def trained(self) -> TrainedNetwork:
         """The network, for runtimes."""
-        dims, model = self.settings.data.image_resize_dims, self.settings.model
+        data, model = self.settings.data, self.settings.model
+        dims = data.image_resize_dims
         shape = image_shape(model.model_type, (dims.height, dims.width))
-        identity = f"{sha256(self.model_dir / WEIGHTS_FILE)} {model} {self.network.stride}"
-        return TrainedNetwork(self.network, self.device, shape, identity)
+        identity = f"{sha256(self.model_dir / WEIGHTS_FILE)} {model} {data.downsample_factor}"
+        return TrainedNetwork(self._load, self.device, shape, identity)
+
+    def _load(self) -> PoseNetwork:
+        return _load_network(self.model_dir, self.settings).to(self.device)
 
     def predict_images(self, image_paths: list[str], data_dir: Path) -> Predictions:
         """Predict on image files, paths relative to `data_dir` and inside it."""
         refuse_outside(image_paths, Path(data_dir))
+        self._get_ready()
         note_images(data_dir, image_paths)
         parts = [self.predict_batch(*batch) for batch in self.batches(image_paths, Path(data_dir))]
         names = self.settings.data.keypoint_names or []
@@ -144,10 +163,14 @@ class Predictor:
 
     def _compute(self, images: np.ndarray) -> Found:
         """Return keypoints_model_px (B, K, 2) and confidence (B, K)."""
+        return self._get_ready()(images)
+
+    def _get_ready(self) -> Session:
+        """Return what computes; weights that are damaged or of another network are noticed here."""
         if self._session is None:
             self._session = runtime_of(self.runtime).build(self.trained)
             note_fact(f"{RUNTIME_FACT}{self.model_dir.name}", self.runtime.value)
-        return self._session(images)
+        return self._session
 
     def _splits(self, image_paths: list[str]) -> list[str]:
         """Return what each image was used for in the training; one that it never saw is a test image."""
@@ -177,6 +200,7 @@ class VideoPredictor(Predictor):
         """Be computed by a runtime; None = by torch in float32, until more is known."""
         self.runtime, self.is_open = name or RuntimeName.torch, name is None
         self._session, self._first = None, np.empty(0)
+        self._get_ready()
 
     def _compute(self, images: np.ndarray) -> Found:
         if self.is_open and len(images) > len(self._first):
@@ -184,10 +208,15 @@ class VideoPredictor(Predictor):
         return super()._compute(images)
 
 
-def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:
+def _check_weights(model_dir: Path) -> None:
     file = model_dir / WEIGHTS_FILE
     if not file.is_file():
         raise UserError(Problem(str(file), "trained weights (the training has not finished)", "no such file"))
+    read_state(file, "")
+
+
+def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:
+    file = model_dir / WEIGHTS_FILE
     count = len(settings.data.keypoint_names or [])
     network = empty_network(settings, count)
     load_fully(network, read_state(file, ""), str(file), described(settings, count))

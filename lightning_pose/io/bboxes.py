@@ -9,6 +9,7 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,16 @@ def read_bboxes(path: str | Path) -> Boxes:
     xyhw = np.array(values, dtype=float).reshape(-1, 4)
     status = [row[header.index("status")] for _, row in body] if "status" in header else None
     is_video = bool(names) and all(name.isdecimal() for name in names)
-    return Boxes([int(name) for name in names] if is_video else names, xyhw[:, [0, 1, 3, 2]], status)
+    index: Any = [int(name) for name in names] if is_video else names
+    return Boxes(index, xyhw[:, [0, 1, 3, 2]], status, _confidence(header, [row for _, row in body]))
+
+
+def _confidence(header: list[str], rows: list[list[str]]) -> np.ndarray | None:
+    """Return the column of that name, NaN where it has no number; a tool may have one that means another."""
+    if "confidence" not in header:
+        return None
+    parsed = [parse_number(row[header.index("confidence")]) for row in rows]
+    return np.array([np.nan if value is None else value for value in parsed], dtype=float)
 
 
 def _duplicates(path: str | Path, body: list[tuple[int, list[str]]]) -> list[Problem]:
@@ -91,17 +101,21 @@ def read_matching_boxes(path: str | Path, image_paths: Sequence[str], labels_csv
     if problems:
         raise UserError(problems)
     order = [rows[name] for name in image_paths]
-    status = None if boxes.status is None else [boxes.status[row] for row in order]
-    return Boxes(list(image_paths), boxes.xywh_px[order], status)
+    return boxes.rows(order)
 
 
 def write_bboxes(boxes: Boxes, path: str | Path) -> None:
     """Write a bounding-box CSV."""
     with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["", *COLUMNS, *([] if boxes.status is None else ["status"])])
+        further: dict[str, list[str]] = {}
+        if boxes.status is not None:
+            further["status"] = boxes.status
+        if boxes.confidence is not None:
+            further["confidence"] = [format_number(value) for value in boxes.confidence]
+        writer.writerow(["", *COLUMNS, *further])
         for row, (name, (x, y, w, h)) in enumerate(zip(boxes.index, boxes.xywh_px, strict=True)):
-            ending = [] if boxes.status is None else [boxes.status[row]]
+            ending = (values[row] for values in further.values())
             writer.writerow([name, *(format_number(value) for value in (x, y, h, w)), *ending])
 
 

@@ -8,17 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm.commands import warm_commands
+
 ROOT = Path(__file__).parents[2]
 TARGET = "results/tiny/ood_plots.pdf"
 
 
+def command_of(
+    *arguments: str, package: Path | None = None, cores: int = 8
+) -> tuple[list[str], dict[str, str]]:
+    """Return a snakemake command and its environment, with the package of this checkout or a copy of it."""
+    environment = dict(os.environ)
+    python = Path(sys.executable)
+    folders = [python.parent]
+    if package is None:
+        folders.insert(0, warm_commands())
+    else:
+        environment["PYTHONPATH"] = str(package)
+    environment["PATH"] = os.pathsep.join([*map(str, folders), environment["PATH"]])
+    program = [str(folders[0] / "snakemake")] if package is None else [str(python), "-m", "snakemake"]
+    return [*program, "--cores", str(cores), *arguments], environment
+
+
 def snakemake(folder: Path, *arguments: str, package: Path | None = None) -> subprocess.CompletedProcess:
     """Run snakemake in a folder, with the package of this checkout or a copy of it."""
-    environment = dict(os.environ)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    if package is not None:
-        environment["PYTHONPATH"] = str(package)
-    command = [sys.executable, "-m", "snakemake", "--cores", "8", *arguments]
+    command, environment = command_of(*arguments, package=package)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
 

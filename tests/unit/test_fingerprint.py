@@ -1,6 +1,7 @@
 """Comments, docstrings and formatting do not count; code does, in imported modules too."""
 
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 
@@ -57,3 +58,35 @@ def test_other_commands_are_not_touched(copy) -> None:
     file.write_text(file.read_text() + "\nEXTRA = 1\n")
     assert take("lightning_pose.cli.crop") == before
     assert take("lightning_pose.cli.plot_ood") != original.fingerprint("lightning_pose.cli.plot_ood")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "litpose" / "sources"
+
+
+def test_sources_are_parsed_once(copy, cache, monkeypatch) -> None:
+    _, take = copy
+    first = take("lightning_pose.cli.crop")
+    assert len(list(cache.iterdir())) == 1
+    monkeypatch.setattr("ast.parse", None)
+    assert take("lightning_pose.cli.crop") == first
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": [1, 2]}', "\x00"])
+def test_a_damaged_cache_is_made_anew(copy, cache, content) -> None:
+    _, take = copy
+    first = take("lightning_pose.cli.crop")
+    file = next(cache.iterdir())
+    whole = file.read_text()
+    file.write_text(content)
+    assert take("lightning_pose.cli.crop") == first
+    assert set(json.loads(whole)) <= set(json.loads(file.read_text()))
+
+
+def test_a_cache_that_cannot_be_written_to_is_done_without(copy, cache) -> None:
+    _, take = copy
+    cache.parent.mkdir(parents=True)
+    cache.write_text("in the way")
+    assert take("lightning_pose.cli.crop") == original.fingerprint("lightning_pose.cli.crop")

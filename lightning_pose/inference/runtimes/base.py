@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -26,16 +27,22 @@ class TrainedNetwork:
 
     Parameters
     ----------
-    network : in evaluation mode, on `device`.
+    load : returns the network in evaluation mode, on `device`; called when a runtime needs it, which one that
+        kept its own translation does not.
     device : where torch computes.
     image_shape : of one sample, (3, H, W) or (5, 3, H, W).
     identity : tells networks that compute different things apart: weights, architecture.
     """
 
-    network: PoseNetwork
+    load: Callable[[], PoseNetwork]
     device: torch.device
     image_shape: tuple[int, ...]
     identity: str
+
+    @cached_property
+    def network(self) -> PoseNetwork:
+        """The network, loaded once."""
+        return self.load()
 
     @property
     def image_hw(self) -> tuple[int, int]:

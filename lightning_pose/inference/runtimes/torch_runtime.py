@@ -14,7 +14,7 @@ from lightning_pose.inference.runtimes.base import (
     Session,
     TrainedNetwork,
 )
-from lightning_pose.models.network import Keypoints
+from lightning_pose.models.network import Keypoints, PoseNetwork
 from lightning_pose.settings import RuntimeName
 
 FORMATS = {
@@ -41,24 +41,26 @@ class TorchRuntime:
 
     def build(self, trained: TrainedNetwork) -> Session:
         """Make a network ready."""
+        network = trained.network
 
         @torch.inference_mode()
         def run(images: np.ndarray) -> Found:
-            keypoints_model_px, confidence = _computed(
-                trained, torch.from_numpy(images).to(trained.device), self.format
-            )
+            seen = torch.from_numpy(images).to(trained.device)
+            keypoints_model_px, confidence = _computed(network, seen, trained.image_hw, self.format)
             return keypoints_model_px.cpu().numpy(), confidence.cpu().numpy()
 
         return run
 
 
-def _computed(trained: TrainedNetwork, images: torch.Tensor, form: NumberFormat) -> Keypoints:
-    network, kind = trained.network, trained.device.type
+def _computed(
+    network: PoseNetwork, images: torch.Tensor, image_hw: tuple[int, int], form: NumberFormat
+) -> Keypoints:
+    kind = images.device.type
     if form == FLOAT32:
         return network.decode(network(images))
     with torch.autocast(kind, torch.bfloat16, enabled=form.backbone_half):
         maps = network.maps(images)
     with torch.autocast(kind, torch.bfloat16, enabled=form.head_half):
         maps = maps if form.head_half else [own.float() for own in maps]
-        output = network.answer(maps, trained.image_hw, is_labelled=images.dim() == 5)
+        output = network.answer(maps, image_hw, is_labelled=images.dim() == 5)
     return network.decode(output)

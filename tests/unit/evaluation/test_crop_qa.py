@@ -1,6 +1,7 @@
 """Crop QA: boxes of 100 px whose keypoints lie where anyone can see, and files that do not fit together."""
 
 import csv
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -67,6 +68,14 @@ def test_moving_and_zooming_a_film_changes_nothing(rows, shift, zoom) -> None:
     np.testing.assert_allclose(other.margins, qa.margins, atol=1e-6)
     apart = np.ptp(qa.keypoints_frame_px, axis=1).max(-1) > 1e-3
     np.testing.assert_allclose(other.box_ratios[apart], qa.box_ratios[apart], rtol=1e-4)
+
+
+def test_of_a_video_the_confidence_is_the_detectors() -> None:
+    qa = make([INSIDE] * 4, status=["detected"] * 3 + ["carried"], confidence=0.9)
+    boxes = replace(qa.boxes, confidence=np.array([0.8, 0.2, 0.9, np.nan]))
+    qa = replace(qa, boxes=boxes)
+    np.testing.assert_array_equal(qa.frame_confidence, boxes.confidence)
+    assert np.flatnonzero(find_flags(qa)["little_confidence"]).tolist() == [1]
 
 
 def test_flags_and_their_order() -> None:

@@ -97,7 +97,11 @@ def test_without_smoothing_boxes_are_those_of_single_frames(track, ratio) -> Non
         if status == "detected":
             np.testing.assert_array_equal(found.xywh_px[number], single.xywh_px[number])
             assert found.status[number] == "detected"
-        elif number:
+            used = rule.usable(keypoints[number], confidence[number])
+            assert found.confidence[number] == confidence[number][used].mean()
+            continue
+        assert np.isnan(found.confidence[number])
+        if number:
             assert found.status[number] in ("carried", "fallback")
 
 

@@ -23,7 +23,7 @@ def test_every_type_of_network_takes_batches_of_any_size(kind, tmp_path) -> None
     torch.manual_seed(0)
     settings = ModelSettings("mobilenetv3_small_050", Weights.random, model_type=kind, head_channels=8)
     network = PoseNetwork(settings, 3, 4, pretrained=False, image_hw=(64, 96)).eval()
-    own = TrainedNetwork(network, torch.device("cpu"), image_shape(kind, (64, 96)), "")
+    own = TrainedNetwork(lambda: network, torch.device("cpu"), image_shape(kind, (64, 96)), "")
     _write(own, ["a", "b", "c"], tmp_path / "model.onnx")
     rng = np.random.default_rng(0)
     batches = [rng.integers(0, 256, (count, *own.image_shape), dtype=np.uint8) for count in (1, 5, 2)]

@@ -45,6 +45,7 @@ def test_stretches_fit_together_to_what_one_run_gives(facts, size, context, ever
         np.testing.assert_array_equal(found.keypoints_px, whole.keypoints_px[start:stop])
         np.testing.assert_array_equal(placed.xywh_px, boxes.xywh_px[start:stop])
         assert placed.status == boxes.status[start:stop]
+        np.testing.assert_array_equal(placed.confidence, boxes.confidence[start:stop])
 
 
 class Killed(Exception):
@@ -77,6 +78,7 @@ def test_an_interrupted_run_goes_on_where_it_was(facts, tmp_path, frames) -> Non
     np.testing.assert_array_equal(found.keypoints_px, expected.keypoints_px)
     np.testing.assert_array_equal(placed.xywh_px, boxes.xywh_px)
     assert placed.status == boxes.status
+    np.testing.assert_array_equal(placed.confidence, boxes.confidence)
     assert again.pose.seen == FRAMES - first.pose.seen // 16 * 16
     assert again.detector.seen <= again.pose.seen + 6 + 4
 

@@ -40,7 +40,7 @@ def hill(folder, name, width, height, x, y):
 @pytest.fixture
 def predictor(trained):
     own = Predictor(trained.detector)
-    own.network = Bright()
+    own.trained = replace(own.trained, load=Bright)
     return own
 
 
@@ -191,28 +191,36 @@ def test_damaged_weights_are_refused(copied, damage) -> None:
         Predictor(copied)
 
 
+@pytest.fixture(params=["images", "video"])
+def use(request):
+    """What a network is used for; its weights are refused before anything is looked at."""
+    if request.param == "images":
+        return lambda predictor: predictor.predict_images(["nowhere.png"], predictor.model_dir)
+    return lambda predictor: predictor.for_video()
+
+
 @pytest.mark.parametrize(
     "change",
     [{"backbone": "resnet18"}, {"head_channels": 8}, {"backbone": "mobilenetv3_small_075"}],
     ids=str,
 )
-def test_weights_of_another_network_are_refused(copied, change) -> None:
+def test_weights_of_another_network_are_refused(copied, change, use) -> None:
     settings = load_config(copied / "config.yaml")
     (copied / "config.yaml").write_text(to_yaml(replace(settings, model=replace(settings.model, **change))))
     with pytest.raises(UserError, match=r"model\.safetensors: expected weights of .*differences in .* more"):
-        Predictor(copied)
+        use(Predictor(copied))
 
 
-def test_surplus_weights_are_refused(copied) -> None:
+def test_surplus_weights_are_refused(copied, use) -> None:
     file = copied / "model.safetensors"
     save_file({**load_file(file), "head.extra": torch.zeros(1)}, file)
     with pytest.raises(UserError, match=r"differences in head\.extra"):
-        Predictor(copied)
+        use(Predictor(copied))
 
 
-def test_weights_for_other_keypoints_are_refused(copied) -> None:
+def test_weights_for_other_keypoints_are_refused(copied, use) -> None:
     settings = load_config(copied / "config.yaml")
     data = replace(settings.data, keypoint_names=["a", "b", "c"], num_keypoints=3)
     (copied / "config.yaml").write_text(to_yaml(replace(settings, data=data)))
     with pytest.raises(UserError, match=r"differences in head\.predict\.linear\.weight .*linear\.bias"):
-        Predictor(copied)
+        use(Predictor(copied))

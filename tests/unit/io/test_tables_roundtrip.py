@@ -73,15 +73,24 @@ def test_predictions_read_back_exactly(rows, video, with_set, with_boxes):
 
 
 @settings(max_examples=60, deadline=None)
-@given(xy=st.tuples(number, number), size=st.floats(1e-300, 1e300), status=st.booleans())
-def test_boxes_read_back_exactly(xy, size, status):
+@given(
+    xy=st.tuples(number, number),
+    size=st.floats(1e-300, 1e300),
+    status=st.booleans(),
+    sure=st.none() | st.floats(0, 1),
+)
+def test_boxes_read_back_exactly(xy, size, status, sure):
     xywh = np.array([[*xy, size, 2.5], [*xy, 7, size]])
-    boxes = Boxes(_paths(2), xywh, ["detected", "fallback"] if status else None)
+    confidence = None if sure is None else np.array([sure, np.nan])
+    boxes = Boxes(_paths(2), xywh, ["detected", "fallback"] if status else None, confidence)
     with TemporaryDirectory() as folder:
         write_bboxes(boxes, Path(folder) / "bbox.csv")
         back = read_bboxes(Path(folder) / "bbox.csv")
     np.testing.assert_array_equal(back.xywh_px, xywh)
     assert (back.index, back.status) == (boxes.index, boxes.status)
+    assert (back.confidence is None) == (sure is None)
+    if sure is not None:
+        np.testing.assert_array_equal(back.confidence, confidence)
 
 
 @settings(max_examples=40, deadline=None)

@@ -22,7 +22,7 @@ from lightning_pose.machine import cache_dir
 from lightning_pose.settings import RuntimeName
 from lightning_pose.types import UserError
 
-TRAINED = TrainedNetwork(None, torch.device("cpu"), (3, 32, 32), "weights")
+TRAINED = TrainedNetwork(lambda: None, torch.device("cpu"), (3, 32, 32), "weights")
 IMAGES = np.zeros((8, 3, 32, 32), np.uint8)
 NAMES = [name for name in RuntimeName if name is not RuntimeName.auto]
 
@@ -120,7 +120,7 @@ def test_what_is_remembered_is_of_this_network_and_machine(runtimes, monkeypatch
     assert calibrate(TRAINED, IMAGES) is RuntimeName.openvino
     others = [("weights", (3, 64, 64)), ("others", (3, 32, 32))]
     for identity, shape in others:
-        assert remembered(TrainedNetwork(None, TRAINED.device, shape, identity)) is None
+        assert remembered(TrainedNetwork(lambda: None, TRAINED.device, shape, identity)) is None
     for name, value in (("cpu_model", "another"), ("job_cores", 99), ("package_version", "0")):
         with monkeypatch.context() as patch:
             patch.setattr(calibration, name, lambda *_, value=value: value)
@@ -145,7 +145,7 @@ def test_images_are_left_to_torch_and_gpus_are_not_tried(monkeypatch) -> None:
     assert runtime_for_images(RuntimeName.auto, TRAINED.device) is RuntimeName.torch
     assert runtime_for_images(RuntimeName.torch_bf16, TRAINED.device) is RuntimeName.torch_bf16
     assert runtime_for_video(RuntimeName.auto, TRAINED) is None
-    on_gpu = TrainedNetwork(None, torch.device("cuda"), (3, 32, 32), "weights")
+    on_gpu = TrainedNetwork(lambda: None, torch.device("cuda"), (3, 32, 32), "weights")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     assert runtime_for_video(RuntimeName.auto, on_gpu) is RuntimeName.torch_mixed
     with pytest.raises(UserError, match="openvino: it computes on CPUs alone"):

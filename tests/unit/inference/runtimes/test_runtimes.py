@@ -31,7 +31,7 @@ def network_of(kind, backbone="mobilenetv3_small_050", size=(64, 96), stride=4):
     torch.manual_seed(0)
     settings = ModelSettings(backbone, Weights.random, model_type=kind, head_channels=16)
     network = PoseNetwork(settings, 3, stride, pretrained=False, image_hw=size).eval()
-    return TrainedNetwork(network, CPU, image_shape(kind, size), f"{kind} {backbone} {size} {stride}")
+    return TrainedNetwork(lambda: network, CPU, image_shape(kind, size), f"{kind} {backbone} {size} {stride}")
 
 
 def skip_where_missing(runtime):
