@@ -1,4 +1,7 @@
-"""The demo again, in another folder: the same bytes, also if snakemake is killed meanwhile and restarted."""
+"""The demo again, in another folder: the same bytes, also if snakemake is killed meanwhile and restarted.
+
+RELIABILITY_FULL makes all attempts; without it, one run.
+"""
 
 import os
 import signal
@@ -11,10 +14,15 @@ import pytest
 from tests.integration.conftest import ROOT, TARGET, lay_out, planned, snakemake
 from tests.integration.test_moved import wait_for
 from tests.reliability.bench import left_behind, processes_of
+from tests.reliability.conftest import FULL
 
 pytestmark = pytest.mark.slow
 
 SECONDS = 120
+# as this log appears, the jobs too
+KILLS = [("train_detector.single_0.log", False)]
+if FULL:
+    KILLS += [("crop_images.1_1.8.*.log", True), ("predict_pose.pose_0_1.8.*new.csv.log", False)]
 WITH_TIMES = ("provenance.json", "train_status.json", "origin.json")
 WITHOUT_RESULTS = ("logs", "benchmarks", "tb_logs")
 
@@ -55,15 +63,14 @@ def start(project: Path) -> subprocess.Popen:
         )
 
 
+@pytest.mark.skipif(not FULL, reason="the run below shows it, too")
 def test_the_demo_twice(finished, empty) -> None:
     done = snakemake(empty, TARGET)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert_same(empty, finished)
 
 
-@pytest.mark.parametrize(
-    ("log", "with_jobs"), [("train_detector.single_0.log", False), ("crop_images.1_1.8.*.log", True)]
-)
+@pytest.mark.parametrize(("log", "with_jobs"), KILLS)
 def test_snakemake_killed(finished, empty, log, with_jobs) -> None:
     """As a job begins, with the jobs or without: these go on, and the documented restart waits for them."""
     first = start(empty)
