@@ -13,8 +13,7 @@ import pytest
 
 from tests.integration.conftest import ROOT, TARGET, lay_out, planned, snakemake
 from tests.integration.test_moved import wait_for
-from tests.reliability.bench import left_behind, processes_of
-from tests.reliability.conftest import FULL
+from tests.reliability.bench import FULL, left_behind, processes_of
 
 pytestmark = pytest.mark.slow
 

@@ -19,6 +19,7 @@ from lightning_pose.models.weights_file import damage_of_archive
 VOLATILE = ("provenance.json", "train_status.json", "last.ckpt")
 WITHOUT_PROMISE = "tb_logs"  # curves grow as they are drawn
 PATIENCE_S = 120
+FULL = "RELIABILITY_FULL" in os.environ  # as `make reliability` sets it
 
 
 @dataclass(frozen=True)

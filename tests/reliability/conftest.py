@@ -24,7 +24,6 @@ from tests.reliability.bench import Step, Zygote, final_files
 from tests.unit.training.squares import draw, make_squares, tiny_settings
 
 FRAMES, WIDTH, HEIGHT = 30, 96, 80
-FULL = "RELIABILITY_FULL" in os.environ  # as `make reliability` sets it
 
 
 @pytest.fixture(scope="session")

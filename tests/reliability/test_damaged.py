@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.bench import final_files, lasting
-from tests.reliability.conftest import FULL
+from tests.reliability.bench import FULL, final_files, lasting
 
 pytestmark = pytest.mark.reliability
 

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from tests.reliability.bench import (
+    FULL,
     Watcher,
     checkpoint_is_whole,
     final_files,
@@ -18,7 +19,6 @@ from tests.reliability.bench import (
     left_behind,
     partial_files,
 )
-from tests.reliability.conftest import FULL
 
 pytestmark = pytest.mark.reliability
 

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from tests.reliability.bench import Step, checkpoint_is_whole, final_files, lasting
-from tests.reliability.conftest import FULL
+from tests.reliability.bench import FULL, Step, checkpoint_is_whole, final_files, lasting
 
 pytestmark = pytest.mark.reliability
 
