@@ -50,7 +50,7 @@ def tell_changes():
         found += changed_files(Path(folder)) if PROVENANCE_FILE in files else []
     for path in found:
         logger.warning(
-            f"{path}: not what its command wrote: changed by hand, or damaged (delete it, and it is made again)"
+            f"{path}: not what its command wrote: changed by hand, or damaged (then delete it and ask for it)"
         )
 
 
