@@ -44,6 +44,7 @@ COMMANDS = {
     "video_metrics": "measure motion, PCA errors and confidence of a video's predictions",
     "plot_ood": "plot pixel error against the ensemble's standard deviation",
     "gallery": "write a static site of every labelled frame and what all models found in it",
+    "export_fiftyone": "export labelled frames and what all models found in them for FiftyOne",
     "report": "write one page about a folder of results: errors, curves, crops, timings, figures",
     "calibrate": "learn how wrong an ensemble's keypoints are, from labelled frames",
     "expected_error": "say how wrong a video's keypoints probably are, and which frames to label next",

@@ -1,4 +1,5 @@
 # What several rules need: configs, names, input functions, shares of the machine.
+import gc
 import hashlib
 import math
 import os
@@ -23,8 +24,12 @@ from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource, takes_context
+from lightning_pose.settings_checks import is_remote
 from lightning_pose.sweep import all_variants, declared_models, models_of
 from lightning_pose.types import UserError
+
+# a DAG's objects live until the end: looking for garbage among ten thousand jobs is a tenth of the time
+gc.set_threshold(100_000, 50, 1000)
 
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
 os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
@@ -94,6 +99,8 @@ wildcard_constraints:
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
+    kind=r"[^/]+",
+    number=r"\d+",
     video=VIDEO,
     in_frame_px=IN_FRAME_PX,
 
@@ -181,8 +188,9 @@ def images_of(wildcards):
         raise WorkflowError(str(error))
     for path in labelled:
         refuse_unusable(path, labels_csv(wildcards))
-    there = [name for path in labelled for name in existing_context(path, folder)]
-    images = [str(folder / name) for name in dict.fromkeys([*labelled, *there])]
+    context = existing_context(labelled, folder)
+    names = [*labelled, *(name for path in labelled for name in context[path])]
+    images = [str(folder / name) for name in dict.fromkeys(names)]
     see_put_back(wildcards, images)
     return images
 
@@ -365,6 +373,24 @@ def plotted_options(wildcards):
         for part in ("--member", *member)
     ]
     return [*member_options(wildcards), *own]
+
+
+def external_predictions(wildcards):
+    """What another tool predicted on a labelled set."""
+    place = both_csvs(wildcards.dataset).index(wildcards.csv)
+    return {
+        (kind, str(number)): files[place]
+        for kind, number, *files in external_members(wildcards)
+    }[wildcards.kind, wildcards.number]
+
+
+def external_errors(wildcards):
+    """The scores of other tools' predictions."""
+    return [
+        f"results/{wildcards.dataset}/external/{kind}_{number}/image_preds/{csv}/predictions_pixel_error.csv"
+        for kind, number, *_ in external_members(wildcards)
+        for csv in both_csvs(wildcards.dataset)
+    ]
 
 
 def share_of(cores):
