@@ -78,7 +78,7 @@ def test_snakemake_killed(finished, empty, log, with_jobs) -> None:
     assert first.wait() == -signal.SIGKILL, (empty / "killed.txt").read_text()[-4000:]
     assert with_jobs or any("litpose" in job for job in processes_of(first.pid))
     assert snakemake(empty, "--unlock").returncode == 0
-    again = snakemake(empty, TARGET)
+    again = snakemake(empty, TARGET, "--rerun-incomplete")
     assert again.returncode == 0, again.stdout[-4000:] + again.stderr[-4000:]
     assert not left_behind(first.pid, SECONDS)
     assert_same(empty, finished)
