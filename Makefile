@@ -1,13 +1,14 @@
 # make demo   environment, then labelled frames to OOD plots on the synthetic chickadee
 # make test   environment if missing, then the whole test suite
 # make eks    the Ensemble Kalman Smoother in an environment of its own, .venv-eks: snakemake smoothed
+# make slurm  the DAG on a SLURM of its own: as root, with Debian's slurm-wlm and munge
 # make reliability   real commands killed, asked to end, and left without room, 240 kills in all
 VENV := .venv
 PYTHON ?= python3.11
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 CORES ?= 8
 
-.PHONY: env eks demo test lint reliability clean
+.PHONY: env eks demo test slurm lint reliability clean
 
 env: $(VENV)/ready
 
@@ -29,10 +30,13 @@ demo: env
 test: env
 	$(RUN) OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
+slurm: env
+	$(RUN) OMP_NUM_THREADS=1 python -m pytest -m slurm tests/slurm
+
 # kills, signals, full disks, damaged files; numbers go to results/reliability.json
 reliability: env
 	mkdir -p results
-	$(RUN) RELIABILITY_FULL=1 RELIABILITY_REPORT=$(CURDIR)/results/reliability.json python -m pytest tests/reliability
+	$(RUN) RELIABILITY_FULL=1 RELIABILITY_REPORT=$(CURDIR)/results/reliability.json python -m pytest tests/reliability tests/integration/test_again.py
 
 lint: env
 	$(RUN) ruff check .

@@ -39,6 +39,7 @@ include: "workflow/rules/label_video.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/smooth.smk"
+include: "workflow/rules/fiftyone.smk"
 include: "workflow/rules/gallery.smk"
 include: "workflow/rules/report.smk"
 

@@ -3,9 +3,9 @@
 python benchmarks/many_images.py --images 2000 10000
 
 Steps: `litpose index_images` (checks and checksums), `litpose crop` (the first time, then with nothing to
-do), the test for damaged crops that the workflow makes while it builds the DAG, and what a training compares
-to tell whether it is stale. Processor time is told beside the wall clock, for machines that are busy. Files
-are in the page cache.
+do), the test for damaged crops that the workflow makes while it builds the DAG, what a training compares to
+tell whether it is stale, and a dry run of Snakemake, which looks at each image too. Processor time is told
+beside the wall clock, for machines that are busy. Files are in the page cache.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from dag_scale import dry_run, lay_out
 
 from lightning_pose.cli.main import main as litpose
 from lightning_pose.io.bboxes import write_bboxes
@@ -72,11 +73,22 @@ def steps(data: Path, output: Path) -> dict[str, Callable[[], object]]:
     }
 
 
+def measure_dry_run(folder: Path, count: int) -> None:
+    """Print the seconds of planning everything up to the plots, when nothing is known of the images yet."""
+    lay_out(folder, 0, 2, 1, None)
+    draw(folder / "data", count)
+    seconds = dry_run(folder, "results/large/ood_plots.pdf")["processor"]
+    print(f"dry run, {count:,} images: {seconds:.1f} s of processor", flush=True)
+
+
 def main() -> None:
     """Measure each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[2000, 10000])
     args = parser.parse_args()
+    for count in (1, *args.images):
+        with tempfile.TemporaryDirectory() as temporary:
+            measure_dry_run(Path(temporary), count)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     print("| step | images | wall, us an image | processor, us an image |\n|---|---|---|---|")
     for count in args.images:

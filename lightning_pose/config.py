@@ -56,7 +56,7 @@ TRAINED_SECTIONS = (
 # Mappings whose keys are the user's own.
 FREE_FORM = (
     "workflow.detector", "workflow.pose", "workflow.variants", "workflow.external", "workflow.plots.colors",
-    "training.imgaug",
+    "workflow.ensemble.pooled", "training.imgaug",
 )  # fmt: skip
 
 _loaded: dict[tuple[object, ...], Settings] = {}  # a command reads the settings of its model several times

@@ -412,7 +412,7 @@ class WorkflowSettings:
     variants: dict[str, Any] = field(default_factory=dict)  # name -> {model: single|pose, settings: {...}}
     external: dict[str, Any] = field(default_factory=dict)  # kind -> {ind: [csv, ...], ood: [csv, ...]}
     default_target: bool = True  # whether `snakemake` without a target makes this data set's plots
-    videos: list[str] = field(default_factory=list)  # that cropzoom models predict on; here, or in data_dir
+    videos: list[str] = field(default_factory=list)  # to predict on; here, in data_dir, or s3://...
     shard_frames: int | None = None  # frames of a video that one job predicts on; null = all
     ensemble: EnsembleSettings = field(
         default_factory=EnsembleSettings

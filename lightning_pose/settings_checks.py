@@ -38,7 +38,7 @@ def impossible_values(settings: Settings, where: str) -> list[Problem]:
         *_losses(settings),
         *_workflow(settings),
         *_external(settings.workflow.external),
-        *_shards(settings.workflow.shard_frames),
+        *_shards(settings.workflow.shard_frames, settings.workflow.videos),
         *_eval(settings.eval.confidence_thresh_for_vid),
         *((f"workflow.boxes.{key}", *rest) for key, *rest in box_problems(settings.workflow.boxes)),
     )
@@ -253,8 +253,8 @@ def _external(kinds: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         key = f"workflow.external.{name}"
         if name == "all" or name.startswith(("single", "pose")):
             yield key, "a name other than all, single..., pose..., which are kinds of ours", name
-        elif name.startswith(("_", "-")):
-            yield key, "a name that begins with neither _ nor -, for plots and command lines", name
+        elif name.startswith(("_", "-")) or "/" in name:
+            yield key, "a name without / that begins with neither _ nor -, for plots and folders", name
         if not isinstance(own, dict) or set(own) != {"ind", "ood"}:
             yield key, "ind and ood, predictions CSVs", repr(own)
         elif not all(isinstance(files, list) and files and _is_texts(files) for files in own.values()):
@@ -263,9 +263,17 @@ def _external(kinds: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield key, f"one file a member: {len(own['ind'])} for ood too", str(len(own["ood"]))
 
 
-def _shards(frames: int | None) -> Iterator[tuple[str, str, str]]:
+def is_remote(video: str) -> bool:
+    """Say whether a video lies in a store that the workflow fetches it from, such as ``s3://...``."""
+    return "://" in video
+
+
+def _shards(frames: int | None, videos: list[str]) -> Iterator[tuple[str, str, str]]:
     if frames is not None and frames < 1:
         yield "workflow.shard_frames", "at least 1, or null", str(frames)
+    remote = [video for video in videos if is_remote(video)]
+    if frames is not None and remote:
+        yield "workflow.videos", "videos whose frames can be counted, for workflow.shard_frames", remote[0]
 
 
 def _eval(threshold: float) -> Iterator[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lightning_pose.cli.members import add_members
+from lightning_pose.cli.members import add_boxes, add_members
 
 LARGEST_SIDE, LEAST_SIDE = 1600, 64  # pixels of a frame's JPEG
 
@@ -21,18 +21,8 @@ LARGEST_SIDE, LEAST_SIDE = 1600, 64  # pixels of a frame's JPEG
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_members(parser)
-    parser.add_argument(
-        "--data_dir", type=Path, required=True, help="folder that image paths are relative to"
-    )
     parser.add_argument("--output", type=Path, required=True, help="the page to write: FOLDER/index.html")
-    parser.add_argument(
-        "--bbox",
-        nargs=4,
-        action="append",
-        default=[],
-        metavar=("KIND", "SEED", "IND", "OOD"),
-        help="a member's bounding-box CSVs of both sets (repeatable)",
-    )
+    add_boxes(parser)
     parser.add_argument(
         "--video_member",
         nargs=4,
@@ -43,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clips", type=int, default=6, metavar="N", help="of a video at most (default 6)")
     parser.add_argument("--clip_seconds", type=float, default=3.0, metavar="S", help="of a clip (default 3)")
-    parser.add_argument("--config", type=Path, help="a config file, for the skeleton")
     parser.add_argument("--colors", nargs="*", default=[], metavar="KIND=#HEX", help="colours of kinds")
     parser.add_argument("--title", default="Gallery", help="of the page")
     parser.add_argument(
@@ -59,17 +48,14 @@ def run(args: argparse.Namespace) -> None:
     """Read, draw, write."""
     import logging
 
-    from lightning_pose.cli.members import parse_members
+    from lightning_pose.cli.members import read_frames, read_skeleton
     from lightning_pose.evaluation.colors import parse_colors
     from lightning_pose.evaluation.gallery.clips import VideoMember
-    from lightning_pose.evaluation.gallery.frames import BoxFiles, read_gallery
     from lightning_pose.evaluation.gallery.site import ClipChoice, write_gallery
 
     _check(args)
-    colors, skeleton = parse_colors(args.colors), _skeleton(args.config)
-    members, missing = parse_members(args)
-    boxes = [BoxFiles(kind, seed, Path(ind), Path(ood)) for kind, seed, ind, ood in args.bbox]
-    frames = read_gallery(args.ind_labels, args.ood_labels, members, boxes, missing)
+    colors, skeleton = parse_colors(args.colors), read_skeleton(args)
+    frames = read_frames(args)
     videos = [VideoMember(Path(video), kind, seed, Path(csv)) for video, kind, seed, csv in args.video_member]
     choice = ClipChoice(videos, args.clips, args.clip_seconds)
     done = write_gallery(
@@ -98,12 +84,3 @@ def _check(args: argparse.Namespace) -> None:
     ]
     if problems:
         raise UserError(problems)
-
-
-def _skeleton(config: Path | None) -> list[list[str]]:
-    """Return the pairs of keypoints to join, none without a config."""
-    if config is None:
-        return []
-    from lightning_pose.config import find_config, load_config
-
-    return load_config(find_config(config), warn=False).data.skeleton

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     problems = check_dataset(args.data_dir, [args.labels], None)
     if problems:
         raise UserError(problems)
-    context = {path: existing_context(path, args.data_dir) for path in read_labels(args.labels).image_paths}
+    context = existing_context(read_labels(args.labels).image_paths, args.data_dir)
     names = sorted({*context, *(name for neighbours in context.values() for name in neighbours)})
     with ThreadPoolExecutor(THREADS) as pool:
         digests = pool.map(lambda name: sha256(args.data_dir / name), names)

@@ -10,6 +10,7 @@ from lightning_pose.data.clips import find_clips
 from lightning_pose.io.video import find_videos
 from lightning_pose.io.video_damage import check_videos
 from lightning_pose.settings import Settings
+from lightning_pose.settings_checks import is_remote
 from lightning_pose.types import Problem, UserError
 
 
@@ -17,7 +18,8 @@ def check_videos_of_config(settings: Settings) -> list[Problem]:
     """Return what is wrong with the videos that a config names; a training looks at its own by itself."""
     data, problems = settings.data, []
     unlabelled = data.video_dir if not settings.model.losses_to_use else None
-    for key, named in (("workflow.videos", settings.workflow.videos), ("data.video_dir", unlabelled)):
+    here = [name for name in settings.workflow.videos if not is_remote(name)]
+    for key, named in (("workflow.videos", here), ("data.video_dir", unlabelled)):
         try:
             check_videos(find_videos(named, Path(data.data_dir), key) if named else [])
         except UserError as error:

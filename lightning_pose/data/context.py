@@ -7,7 +7,9 @@ below one another, earliest first. Where a neighbour is missing, the nearest fra
 from __future__ import annotations
 
 import logging
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,10 +32,20 @@ def context_paths(image_path: str) -> list[str] | None:
     return None if None in names else [name for name in names if name]
 
 
-def existing_context(image_path: str, data_dir: Path) -> list[str]:
-    """Return which of the two frames before and after an image are in its folder."""
-    names = [_neighbour(image_path, offset) for offset in OFFSETS]
-    return [name for name in names if name is not None and (data_dir / name).is_file()]
+def existing_context(image_paths: Sequence[str], data_dir: Path) -> dict[str, list[str]]:
+    """Return which of the two frames before and after each image are in its folder, which is listed once."""
+    folders = {str(PurePosixPath(path).parent) for path in image_paths}
+    there = {folder: _names_in(data_dir / folder) for folder in folders}
+    found = {}
+    for path in image_paths:
+        names = there[str(PurePosixPath(path).parent)]
+        neighbours = [_neighbour(path, offset) for offset in OFFSETS]
+        found[path] = [own for own in neighbours if own and PurePosixPath(own).name in names]
+    return found
+
+
+def _names_in(folder: Path) -> set[str]:
+    return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def context_name(image_path: str) -> str:

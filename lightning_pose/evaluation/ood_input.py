@@ -147,13 +147,13 @@ def compare(
     """
     check_kinds([member.kind for member in members])
     labels = order_keypoints(read_labels(labels_csv), labels_csv, keypoint_names)
-    keypoints, known = [], True
+    keypoints, silent = [], []
     trained, chose = np.zeros((2, len(labels.image_paths)), bool)
     for member in members:
         path = member.ind_csv if held_out_only else member.ood_csv
         keypoints_px, splits = aligned_keypoints(read_predictions(path), labels, path, labels_csv)
         keypoints.append(keypoints_px)
-        known &= splits is not None
+        silent += [member.kind] if splits is None else []
         own = np.array(splits or [""] * len(trained))
         trained |= own == Split.TRAIN.value
         chose |= own == Split.VALIDATION.value
@@ -166,7 +166,7 @@ def compare(
     for member, reason in zip(members, diverged, strict=True):
         if reason:
             logger.warning("%s: %s seed %s diverged: %s", name, member.kind, member.seed, reason)
-    note = describe_frames(held_out_only, known, int(keep.sum()), len(members), bool((keep & chose).any()))
+    note = describe_frames(held_out_only, silent, int(keep.sum()), len(members), bool((keep & chose).any()))
     note = "; ".join(text for text in (note, _diverged_note(members, diverged)) if text)
     if note:
         logger.warning("%s: %s", name, note)
@@ -241,21 +241,25 @@ def held_out_frames(trained: np.ndarray, chose: np.ndarray) -> np.ndarray:
     return untouched if untouched.any() else ~trained
 
 
-def describe_frames(held_out_only: bool, known: bool, frames: int, members: int, validated: bool) -> str:
+def describe_frames(
+    held_out_only: bool, silent: Sequence[str], frames: int, members: int, validated: bool
+) -> str:
     """Return what a reader has to know of the frames that are compared, or nothing.
 
     Parameters
     ----------
     held_out_only : whether frames that trainings saw were to be left out.
-    known : whether all members say which these are.
+    silent : the kind of each member that does not say which these are.
     frames, members : how many there are.
     validated : whether there are frames that chose weights.
     """
     notes = []
     if held_out_only and validated:
         notes.append("validation frames, which chose the weights: there are no test frames")
-    if held_out_only and not known:
+    if held_out_only and len(silent) == members:
         notes.append("splits unknown: training frames included")
+    elif held_out_only and silent:
+        notes.append(f"it is unknown what {', '.join(dict.fromkeys(silent))} was trained on")
     if frames == 0:
         notes.append("every frame was trained on")
     if members < 2:

@@ -13,6 +13,7 @@ from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
 MODEL_DIR = re.compile(
     r"(?P<model>single|pose)(?P<variant>-[^/_]+)?_(?P<seed>\d+)(?:_(?P<ratio>\d+(?:\.\d+)?))?"
 )
+EXTERNAL_DIR = re.compile(r"(?P<kind>.+)_(?P<number>\d+)")
 CROP_DIR = re.compile(r"(?P<model>crop|cropzoom)_\d+_\d+(?:\.\d+)?")
 INDEX_FILE = "images.json"  # of a labelled set: its images, with their checksums
 CURVES_DIR, STATUS_FILE = "tb_logs", "train_status.json"
@@ -51,6 +52,32 @@ class ModelDir:
         return predictions.with_name(f"{predictions.stem}_pixel_error.csv")
 
 
+@dataclass(frozen=True)
+class ExternalDir:
+    """The folder of what another tool predicted: its errors only, the predictions lie elsewhere.
+
+    Parameters
+    ----------
+    kind : its line in the plots.
+    seed : str
+        The number of the member.
+    path : of the folder, which need not be there.
+    """
+
+    kind: str
+    seed: str
+    path: Path
+
+    def pixel_errors(self, csv: str) -> Path:
+        """Return where the errors of its predictions on a labelled set are."""
+        return self.path / "image_preds" / csv / "predictions_pixel_error.csv"
+
+
+def external_dir(folder: Path, kind: str, number: int) -> ExternalDir:
+    """Return the folder of a member that the settings declare."""
+    return ExternalDir(kind, str(number), folder / "external" / f"{kind}_{number}")
+
+
 def find_models(folder: Path) -> list[ModelDir]:
     """Return the models whose folders are there."""
     found = []
@@ -61,6 +88,12 @@ def find_models(folder: Path) -> list[ModelDir]:
         ratio = "" if name["ratio"] is None else f"_{name['ratio']}"
         found.append(ModelDir(f"{name['model']}{ratio}{name['variant'] or ''}", name["seed"], path))
     return found
+
+
+def find_externals(folder: Path) -> list[ExternalDir]:
+    """Return what other tools predicted, as far as it was scored."""
+    names = [EXTERNAL_DIR.fullmatch(path.name) for path in _folders(folder / "external")]
+    return [external_dir(folder, name["kind"], int(name["number"])) for name in names if name is not None]
 
 
 def find_crops(folder: Path) -> list[Path]:

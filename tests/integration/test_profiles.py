@@ -91,6 +91,16 @@ def site(profile: str) -> dict[str, object]:
     return yaml.safe_load((ROOT / "workflow" / "profiles" / profile / "site.yaml").read_text())
 
 
+def test_predictions_on_short_videos_share_a_submission_where_the_site_says_so(project: Path) -> None:
+    config = project / "config" / "tiny.yaml"
+    config.write_text(config.read_text().replace("workflow:\n", "workflow:\n  videos: [a.mp4, b.mp4]\n"))
+    assert "Group job predicted" not in snakemake(project, "slurm", "videos", "--dry-run")
+    set_site(project, "slurm", together=3)
+    shared = snakemake(project, "slurm", "videos", "--dry-run")
+    assert shared.count("Group job predicted") == 2  # four predictions
+    assert "rule predict_cropzoom_video" in shared
+
+
 def test_trainings_ask_for_more_where_there_is_more_to_do(project: Path) -> None:
     config = project / "config" / "tiny.yaml"
     few = asked_for(snakemake(project, "slurm", TARGET, "--dry-run"))["train_pose"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lightning_pose.evaluation.report.contents import read_contents
 from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import write_pixel_errors, write_predictions
 from lightning_pose.types import Labels, Predictions
@@ -14,6 +15,7 @@ from tests.integration.conftest import TARGET, lay_out, planned, snakemake
 
 pytestmark = pytest.mark.slow
 
+CSVS = ("labels.csv", "labels_new.csv")
 TABLE = "results/tiny/sweep_table.csv"
 CONFIG = """
 data: {data_dir: data}
@@ -32,7 +34,7 @@ MEMBERS = (
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The workflow with eight labelled images."""
-    for csv_name in ("labels.csv", "labels_new.csv"):
+    for csv_name in CSVS:
         names = [f"images/{csv_name[:-4]}_{number}.png" for number in range(4)]
         write_labels(Labels(names, ["beak", "tail"], np.full((4, 2, 2), 20.0)), tmp_path / "data" / csv_name)
         (tmp_path / "data" / "images").mkdir(exist_ok=True)
@@ -45,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 def predict(folder: Path) -> None:
     """Write the predictions and errors of all models."""
     rng = np.random.default_rng(0)
-    for csv_name in ("labels.csv", "labels_new.csv"):
+    for csv_name in CSVS:
         names = [f"images/{csv_name[:-4]}_{number}.png" for number in range(4)]
         for seed in (0, 1):
             for member in MEMBERS:
@@ -85,15 +87,29 @@ def test_plots_and_table_go_on_without_a_failed_model_and_name_it(folder: Path) 
     assert "1 of 4 members missing: pose_1.8 seed 1" in (results / "logs" / "plot_ood.log").read_text()
 
 
-def test_predictions_of_another_tool_are_a_kind_of_the_plots(folder: Path) -> None:
+def test_predictions_of_another_tool_are_a_kind_of_plots_tables_and_report(folder: Path) -> None:
     predict(folder)
-    for csv_name in ("labels.csv", "labels_new.csv"):
+    for csv_name in CSVS:
         names = [f"images/{csv_name[:-4]}_{number}.png" for number in range(4)]
         exact = Predictions(names, ["beak", "tail"], np.full((4, 2, 2), 23.0), np.ones((4, 2)))
         write_predictions(exact, folder / "data" / f"sleap_{csv_name}")
     files = "{ind: [data/sleap_labels.csv], ood: [data/sleap_labels_new.csv]}"
     (folder / "config" / "tiny.yaml").write_text(f"{CONFIG}  external: {{sleap: {files}}}\n")
-    done = snakemake(folder, TARGET, "--config", "allow_missing=true", "--allowed-rules", "plot_ood")
+    results = folder / "results" / "tiny"
+    scores = [
+        f"results/tiny/external/sleap_0/image_preds/{name}/predictions_pixel_error.csv" for name in CSVS
+    ]
+    rules = ("plot_ood", "sweep_table", "score_external")
+    options = ("--config", "allow_missing=true", "--allowed-rules", *rules)
+    done = snakemake(folder, TARGET, TABLE, *scores, *options)
     assert done.returncode == 0, done.stderr
-    table = (folder / "results" / "tiny" / "ood_metrics.csv").read_text()
-    assert "sleap" in table and "4.2426" in table  # 3 px off in x and in y
+    metrics = (results / "ood_metrics.csv").read_text()
+    assert "sleap" in metrics and "4.2426" in metrics  # 3 px off in x and in y
+    table = [row for row in csv.DictReader((folder / TABLE).open()) if row["kind"] == "sleap"]
+    assert [(row["set"], row["seeds"], row["mean_px"][:6]) for row in table] == [
+        ("InD", "0", "4.2426"),
+        ("OOD", "0", "4.2426"),
+    ]
+    contents = read_contents(results, folder / "config" / "tiny.yaml")
+    for own in contents.sets:
+        np.testing.assert_allclose(own.comparison.of_kind("sleap"), np.sqrt(18))

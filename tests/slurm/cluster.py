@@ -20,6 +20,7 @@ SNAKEMAKE = Path(__file__).with_name("run_snakemake.py")
 PROGRAMS = ("srun", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 GPU_NODES, NODES = ("node1", "node2"), ("node1", "node2", "node3")
 NODE_LOST_S = 5  # until the controller gives up a node that does not answer
+REQUEUE_S = 20  # until a job of a lost node may start again
 CONFIG = """\
 ClusterName=test
 SlurmctldHost=localhost
@@ -27,7 +28,7 @@ SlurmctldPort={controller_port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire={requeue_s}
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -47,7 +48,7 @@ PropagateResourceLimits=NONE
 SlurmdTimeout={node_lost_s}
 SlurmctldTimeout=10
 BatchStartTimeout=20
-KillWait=20
+KillWait=60
 ReturnToService=2
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
@@ -128,7 +129,11 @@ class Cluster:
                 os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))  # as /dev/null
                 gres.append(f"NodeName={name} Name=gpu File={device}")
         text = CONFIG.format(
-            folder=self.folder, controller_port=controller, node_lost_s=NODE_LOST_S, nodes="\n".join(lines)
+            folder=self.folder,
+            controller_port=controller,
+            node_lost_s=NODE_LOST_S,
+            requeue_s=REQUEUE_S,
+            nodes="\n".join(lines),
         )
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text("\n".join(gres) + "\n")
@@ -165,31 +170,29 @@ class Cluster:
         """Cut a node's power: its daemon and whatever runs on it are gone at once."""
         self.daemons[name].kill()
         self.daemons[name].wait()
-        lost = self._processes(name)
+        lost = self.processes(SLURMD_NODENAME=name)
         for act in (psutil.Process.suspend, psutil.Process.kill):  # so that none tells of another's end
             for process in lost:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     act(process)
 
-    def _processes(self, node: str | None = None) -> list[psutil.Process]:
-        """Return what jobs run here: the daemons of steps, and what they started."""
-        found = []
+    def processes(self, **chosen: str) -> list[psutil.Process]:
+        """Return what jobs run with this environment: the daemons of steps, and what they started."""
+        found = {}
         for process in psutil.process_iter():
-            try:
+            with contextlib.suppress(psutil.Error):
                 environment = process.environ()
-            except psutil.Error:
-                continue
-            is_ours = environment.get("SLURM_CONF") == self.environment["SLURM_CONF"]
-            in_job = "SLURM_JOB_ID" in environment or process.name() == "slurmstepd"
-            if is_ours and in_job and node in (None, environment.get("SLURMD_NODENAME")):
-                found.append(process)
-        return found
+                is_ours = environment.get("SLURM_CONF") == self.environment["SLURM_CONF"]
+                if is_ours and "SLURM_JOB_ID" in environment and chosen.items() <= environment.items():
+                    steps = [own for own in process.parents() if own.name() == "slurmstepd"]
+                    found |= {own.pid: own for own in (*steps, process)}  # what tells of an end comes first
+        return list(found.values())
 
     def stop(self) -> None:
         """End all jobs, then everything that was started."""
         if "slurmctld" in self.daemons:
             self.say("scancel", *(job["id"] for job in self.jobs()))
-        for process in self._processes():
+        for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         for daemon in reversed(self.daemons.values()):

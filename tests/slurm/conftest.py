@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from lightning_pose.io.video_writer import write_video
 from tests.integration.conftest import ROOT, lay_out
 from tests.slurm.cluster import Cluster, wait_until, why_not
 
 COMMAND = ("snakemake", "--profile", "workflow/profiles/slurm")
 SITE = {"gpu_partition": "gpu", "max_threads": 2, "max_mem_mb": 6000, "status_seconds": 2, "retries": 2}
 TINY = ROOT / "tests" / "fixtures" / "tiny.yaml"
-TRAINING_S = 30  # of a training that is interrupted, on this machine
+STEPS = 80  # of a training that is interrupted: some seconds
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -31,7 +32,6 @@ class Lab:
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         self.folder, self.cluster = folder, cluster
-        self.steps = 5000  # of a training that is interrupted
         bin_dir = Path(sys.executable).parent
         path = f"{cluster.folder}/bin:{bin_dir}:{cluster.environment['PATH']}"
         self.environment = {**cluster.environment, "PATH": path, "PYTHONPATH": str(ROOT)}
@@ -63,27 +63,63 @@ class Lab:
         config = yaml.safe_load(TINY.read_text())
         del config["workflow"]["data"]
         config["training"] |= {
-            "max_steps": self.steps,
+            "max_steps": STEPS,
             "check_val_every_n_epoch": 50,
             "checkpoint_every_s": 1e6,
         }
         config["training"] |= training
         (self.folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump(config))
 
-    def step_of(self, model: str) -> int:
-        """Return how far a training is."""
-        try:
-            return int(json.loads((self.folder / model / "train_status.json").read_text())["step"])
-        except (OSError, ValueError):
-            return 0
+    def film(self, name: str, count: int) -> list[str]:
+        """Add short videos to a data set that is there, and return the names of their files."""
+        path = self.folder / "config" / f"{name}.yaml"
+        config = yaml.safe_load(path.read_text())
+        config["workflow"].pop("data", None)
+        videos = [f"film{number}.mp4" for number in range(count)]
+        for video in videos:
+            with write_video(
+                self.folder / config["data"]["data_dir"] / video, (96, 128), np.arange(4) / 30
+            ) as writer:
+                for _ in range(4):
+                    writer.write(np.zeros((96, 128, 3), np.uint8))
+        config["workflow"]["videos"] = videos
+        path.write_text(yaml.safe_dump(config))
+        return videos
 
-    def wait_for_step(self, model: str, step: int) -> None:
-        """Wait until a training has come so far."""
-        wait_until(lambda: self.step_of(model) >= step, 300, f"step {step} of {model}{self.step_logs()}")
+    def set_site(self, **values: object) -> None:
+        """Change what the cluster has and allows."""
+        path = self.folder / "workflow" / "profiles" / "slurm" / "site.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | values))
+
+    def status_of(self, model: str) -> dict[str, object]:
+        """Return how far a training is; nothing before its first step."""
+        try:
+            return json.loads((self.folder / model / "train_status.json").read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def wait_for_state(self, model: str, state: str) -> None:
+        """Wait until a training is or ends as it says itself."""
+        is_so = lambda: self.status_of(model).get("state") == state  # noqa: E731
+        wait_until(is_so, 300, f"{model}: {state}{self.step_logs()}")
 
     def training_job(self) -> dict[str, str]:
         """Return the one training that runs."""
         [job] = [job for job in self.cluster.jobs("RUNNING") if "train_detector" in job["about"]]
+        return job
+
+    def hold_training(self, model: str, needs: str = "train_status.json") -> dict[str, str]:
+        """Stop a training in the middle, however fast this machine is, and return its job.
+
+        SLURM wakes the processes of jobs that it ends, as it does with those that a debugger stopped.
+        """
+        self.wait_for_state(model, "training")
+        wait_until((self.folder / model / needs).is_file, 60, needs)
+        job = self.training_job()
+        for process in self.cluster.processes(SLURM_JOB_ID=job["id"]):
+            if "train" in process.cmdline():
+                process.suspend()
+        assert self.status_of(model)["state"] == "training"
         return job
 
     def weights(self, model: str) -> bytes:
@@ -114,9 +150,8 @@ def lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Lay out a project whose data is there."""
     folder = tmp_path_factory.mktemp("lab")
     lay_out(folder, "tiny", TINY.read_text())
-    path = folder / "workflow" / "profiles" / "slurm" / "site.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | SITE))
     own = Lab(folder, cluster)
+    own.set_site(**SITE)
     command = ("litpose", "create_demo_data", "data/tiny", "--ind_frames", "12", "--ood_frames", "6")
     own.finish(own.start(*command, "--video_frames", "0"))
     return own
@@ -128,13 +163,6 @@ def undisturbed(lab: Lab) -> bytes:
     command = ("litpose", "train", "config/undisturbed.yaml", "--kind", "detector", "--skip_predict")
     command += ("--output_dir", "undisturbed", "--overrides", "training.rng_seed_model_pt=0")
     lab.environment["OMP_NUM_THREADS"] = "2"
-    lab.add_dataset("undisturbed")
-    trial = lab.start(*command)
-    lab.wait_for_step("undisturbed", 10)
-    trial.terminate()
-    lab.finish(trial, 128 + signal.SIGTERM)
-    status = json.loads((lab.folder / "undisturbed" / "train_status.json").read_text())
-    lab.steps = min(max(round(TRAINING_S * status["step"] / status["seconds"]), 30), 3000)
     lab.add_dataset("undisturbed")
     lab.finish(lab.start(*command))
     del lab.environment["OMP_NUM_THREADS"]

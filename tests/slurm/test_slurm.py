@@ -10,9 +10,10 @@ import pytest
 
 from tests.integration.conftest import ROOT, TARGET
 from tests.slurm.cluster import GPU_NODES, wait_until
-from tests.slurm.conftest import COMMAND
+from tests.slurm.conftest import COMMAND, STEPS
 
 pytestmark = pytest.mark.slurm
+STATE = "checkpoints/last.ckpt"
 
 
 def test_the_whole_dag_is_submitted(lab) -> None:
@@ -27,6 +28,18 @@ def test_the_whole_dag_is_submitted(lab) -> None:
     assert "Nothing to be done" in lab.snakemake(TARGET)
 
 
+def test_predictions_on_short_videos_share_a_submission(lab) -> None:
+    videos = lab.film("tiny", 2)
+    lab.set_site(together=2)
+    targets = [f"results/tiny/cropzoom_0_1.8/video_preds/{name}/predictions.csv" for name in videos]
+    output = lab.snakemake(*targets)
+    lab.set_site(together=1)
+    assert not re.search("Error|Trying to restart", output)
+    [job] = [job for job in lab.cluster.jobs("COMPLETED") if "predicted" in job["about"]]
+    assert job["partition"] == "gpu"
+    assert all((lab.folder / target).is_file() for target in targets)
+
+
 def megabytes(job) -> int:
     """Return the memory that a job was given; SLURM writes whole gigabytes with a G."""
     number, unit = job["memory"][:-1], job["memory"][-1]
@@ -37,19 +50,16 @@ def test_a_training_that_is_cancelled_and_then_timed_out_ends_with_the_same_weig
     lab.add_dataset("ended")
     model = "results/ended/single_0"
     run = lab.start(*COMMAND, f"{model}/model.safetensors")
-    lab.wait_for_step(model, 5)
-    first = lab.training_job()
+    first = lab.hold_training(model)
     lab.cluster.say("scancel", first["id"])
-    wait_until(lambda: (lab.folder / model / "checkpoints" / "last.ckpt").is_file(), 20, "the state")
-    wait_until(lambda: first["id"] not in [job["id"] for job in lab.cluster.jobs()], 60, "the job's end")
-    wait_until(lambda: lab.cluster.jobs("RUNNING"), 120, "the job's second attempt")
-    second = lab.training_job()
+    lab.wait_for_state(model, "interrupted")
+    second = lab.hold_training(model)
     assert second["id"] != first["id"]
     assert megabytes(second) == 2 * megabytes(first)
     lab.cluster.say("scontrol", "update", f"JobId={second['id']}", "EndTime=now")
     output = lab.finish(run)
     assert "SLURM status is: 'CANCELLED'" in output and "SLURM status is: 'TIMEOUT'" in output
-    assert re.search(rf"going on from step \d+ of {lab.steps}", lab.log_of("ended"))
+    assert re.search(rf"going on from step \d+ of {STEPS}", lab.log_of("ended"))
     assert lab.weights(model) == undisturbed
 
 
@@ -74,15 +84,16 @@ def test_a_node_that_goes_down_costs_no_training(lab, undisturbed) -> None:
     lab.add_dataset("lost", checkpoint_every_s=0)
     model = "results/lost/single_0"
     run = lab.start(*COMMAND, f"{model}/model.safetensors")
-    lab.wait_for_step(model, 5)
-    job = lab.training_job()
+    job = lab.hold_training(model, needs=STATE)
     lab.cluster.lose_node(job["node"])
-    lab.finish(run)
+    try:
+        lab.finish(run)
+    finally:
+        lab.cluster.start_node(job["node"])
     [done] = [own for own in lab.cluster.jobs("COMPLETED") if own["about"] == job["about"]]
     assert done["node"] != job["node"]
     assert "going on from step" in lab.log_of("lost")
     assert lab.weights(model) == undisturbed
-    lab.cluster.start_node(job["node"])
     wait_until(lambda: lab.cluster.states() == ["idle"] * 3, 60, "the node's return")
 
 
@@ -114,15 +125,14 @@ def test_after_snakemake_was_killed_the_documented_commands_recover_everything(l
     model = "results/killed/single_0"
     target = f"{model}/model.safetensors"
     run = lab.start("python", str(ROOT / "tests/slurm/run_snakemake.py"), *COMMAND[1:], target)
-    lab.wait_for_step(model, 5)
-    job = lab.training_job()
+    job = lab.hold_training(model)
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert lab.training_job() == job
     cancel, *rest = documented_recovery(target)
     assert len(rest) == 2
     subprocess.run(cancel, shell=True, env=lab.environment, check=True, timeout=60)
-    wait_until(lambda: not lab.cluster.jobs(), 30, "the end of the jobs")
+    wait_until(lambda: not lab.cluster.jobs(), 90, "the end of the jobs")
     outputs = [lab.finish(lab.start("bash", "-c", command)) for command in rest]
     assert "train_detector" in outputs[-1] and "index_images" not in outputs[-1]
     assert "going on from step" in lab.log_of("killed")

@@ -64,6 +64,7 @@ def test_every_command_has_help(name: str) -> None:
         "merge",
         "label_video",
         "gallery",
+        "export_fiftyone",
         "report",
     ],
 )

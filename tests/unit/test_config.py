@@ -46,7 +46,12 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("workflow: {external: {dlc: {ind: [a], ood: b}}}", "workflow.external.dlc", "'b'"),
         ("workflow: {external: {dlc: {ind: [a, b], ood: [c]}}}", "workflow.external.dlc", "found 1"),
         ("workflow: {external: {single: {ind: [a], ood: [c]}}}", "workflow.external.single", "of ours"),
+        ("workflow: {external: {a/b: {ind: [a], ood: [c]}}}", "workflow.external.a/b", "without /"),
+        ("workflow: {ensemble: {pooled: {both: [single]}}}", "ensemble.pooled.both", "['single']"),
+        ("workflow: {ensemble: {pooled: {a/b: [x, y]}}}", "ensemble.pooled.a/b", "a/b"),
         ("workflow: {videos: [a/x.mp4, b/x.mp4]}", "workflow.videos", "files of different names"),
+        ("workflow: {videos: ['s3://a/x.mp4', x.mp4]}", "workflow.videos", "files of different names"),
+        ("workflow: {videos: ['s3://a/x.mp4'], shard_frames: 9}", "workflow.videos", "found s3://a/x.mp4"),
         ("workflow: {boxes: {window: 4}}", "workflow.boxes.window", "an odd number of frames, found 4"),
         ("workflow: {boxes: {window: 0}}", "workflow.boxes.window", "0"),
         ("workflow: {boxes: {min_size: 0}}", "workflow.boxes.min_size", "at least 1, found 0"),
@@ -125,6 +130,16 @@ def test_bad_settings_are_named(tmp_path: Path, text: str, key: str, found: str)
     assert key in message
     assert found in message
     assert "bad.yaml" in message
+
+
+def test_the_names_of_pooled_ensembles_are_the_users_own(tmp_path: Path) -> None:
+    pooled = "{both: [single, pose_1.8], with_sleap: [pose_1.8, sleap]}"
+    own = load_config(write(tmp_path / "a.yaml", f"workflow: {{ensemble: {{pooled: {pooled}}}}}"))
+    assert own.workflow.ensemble.pooled == {
+        "both": ["single", "pose_1.8"],
+        "with_sleap": ["pose_1.8", "sleap"],
+    }
+    assert load_config(write(tmp_path / "b.yaml", to_yaml(own))) == own
 
 
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:

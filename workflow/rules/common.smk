@@ -1,4 +1,5 @@
 # What several rules need: configs, names, input functions, shares of the machine.
+import gc
 import hashlib
 import math
 import os
@@ -14,14 +15,21 @@ from lightning_pose.cli.options import join_names
 from lightning_pose.config import load_config, override
 from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
+from lightning_pose.io.changed import PROVENANCE_FILE, changed_files
 from lightning_pose.io.crop_manifest import next_generation
+from lightning_pose.io.files import read_json
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.put_back import renew_put_back
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
 from lightning_pose.settings import BoxSettings, DataSource, takes_context
+from lightning_pose.settings_checks import is_remote
 from lightning_pose.sweep import all_variants, declared_models, models_of
 from lightning_pose.types import UserError
+
+# a DAG's objects live until the end: looking for garbage among ten thousand jobs is a tenth of the time
+gc.set_threshold(100_000, 50, 1000)
 
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
 os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
@@ -91,6 +99,8 @@ wildcard_constraints:
     ratio=r"\d+(\.\d+)?",
     variant=r"(-[^/_]+)?",
     csv=CSV,
+    kind=r"[^/]+",
+    number=r"\d+",
     video=VIDEO,
     in_frame_px=IN_FRAME_PX,
 
@@ -178,8 +188,11 @@ def images_of(wildcards):
         raise WorkflowError(str(error))
     for path in labelled:
         refuse_unusable(path, labels_csv(wildcards))
-    there = [name for path in labelled for name in existing_context(path, folder)]
-    return [str(folder / name) for name in dict.fromkeys([*labelled, *there])]
+    context = existing_context(labelled, folder)
+    names = [*labelled, *(name for path in labelled for name in context[path])]
+    images = [str(folder / name) for name in dict.fromkeys(names)]
+    see_put_back(wildcards, images)
+    return images
 
 
 def prepare_command(wildcards):
@@ -360,6 +373,24 @@ def plotted_options(wildcards):
         for part in ("--member", *member)
     ]
     return [*member_options(wildcards), *own]
+
+
+def external_predictions(wildcards):
+    """What another tool predicted on a labelled set."""
+    place = both_csvs(wildcards.dataset).index(wildcards.csv)
+    return {
+        (kind, str(number)): files[place]
+        for kind, number, *files in external_members(wildcards)
+    }[wildcards.kind, wildcards.number]
+
+
+def external_errors(wildcards):
+    """The scores of other tools' predictions."""
+    return [
+        f"results/{wildcards.dataset}/external/{kind}_{number}/image_preds/{csv}/predictions_pixel_error.csv"
+        for kind, number, *_ in external_members(wildcards)
+        for csv in both_csvs(wildcards.dataset)
+    ]
 
 
 def share_of(cores):

@@ -2,9 +2,10 @@
 
 
 def image_kinds(dataset):
-    """(kind, predictions on InD frames, those on OOD frames) of each model."""
+    """(kind, predictions on InD frames, those on OOD frames) of each model, and of other tools."""
     own = SimpleNamespace(dataset=dataset)
-    return [(kind, ind, ood) for kind, _, ind, ood in plot_members(own)]
+    members = [*plot_members(own), *external_members(own)]
+    return [(kind, ind, ood) for kind, _, ind, ood in members]
 
 
 def video_kinds(dataset):

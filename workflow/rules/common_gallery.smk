@@ -45,9 +45,10 @@ def gallery_indexes(wildcards):
 
 
 def gallery_videos(wildcards):
-    """(video, kind, seed, predictions) of each cropzoom model and video that the config names."""
+    """(video, kind, seed, predictions) of each cropzoom model and video here that the config names."""
     dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow
-    names = listed_videos(dataset)
+    named = listed_videos(dataset)
+    names = [name for name in named if not is_remote(named[name])]
     if names:
         labels_at(wildcards, ind_csv(wildcards))
     return [

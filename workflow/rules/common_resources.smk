@@ -10,6 +10,7 @@ START_MINUTES = 10  # of an environment on a slow file system
 TRAINING_MB, PREDICTION_MB, STEP_MB = 2500, 2500, 1000  # before the first image
 TRAINED_MB, PREDICTED_MB = 150, 50  # an image of a batch
 TABLE_MB = 20  # in memory for each megabyte of CSV
+FRAMES_PER_MB = 200  # of a video in a store, whose header cannot be read yet
 
 
 def again(amount, attempt):
@@ -108,14 +109,16 @@ def pose_prediction_minutes(wildcards, input, attempt):
     return prediction_minutes(wildcards, "pose", rows_of(input.labels), attempt)
 
 
-def frames_at(video):
+def frames_at(input):
     """How many frames a video has; raises FileNotFoundError before it is there, as input.size_mb does."""
-    Path(video).stat()
-    return frames_of(video)
+    if input.video.is_storage and not Path(input.video).is_file():
+        return math.ceil(FRAMES_PER_MB * input.size_mb)
+    Path(input.video).stat()
+    return frames_of(input.video)
 
 
 def video_minutes(wildcards, input, attempt):
-    return prediction_minutes(wildcards, "detector", frames_at(input.video), attempt)
+    return prediction_minutes(wildcards, "detector", frames_at(input), attempt)
 
 
 def video_mb(wildcards, attempt):
@@ -130,7 +133,7 @@ def cropzoom_mb(wildcards, attempt):
 
 def cropzoom_minutes(wildcards, input, attempt):
     """Time for both networks on the frames of a video, or of a stretch of it."""
-    frames = frames_at(input.video)
+    frames = frames_at(input)
     if hasattr(wildcards, "start"):
         frames = int(wildcards.stop or frames) - int(wildcards.start)
     kinds = ("detector", "pose")
@@ -160,7 +163,7 @@ def labeling_mb(wildcards, input, attempt):
 
 
 def labeling_minutes(wildcards, input, attempt):
-    return minutes(frames_at(input.video) / DRAWN_PER_S, attempt)
+    return minutes(frames_at(input) / DRAWN_PER_S, attempt)
 
 
 def indexing_minutes(wildcards, input, attempt):

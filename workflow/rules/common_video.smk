@@ -69,6 +69,9 @@ def video_file(wildcards):
 
 def named_video(wildcards):
     """The video of this name among those that the config says to predict on."""
+    name = listed_videos(wildcards.dataset).get(wildcards.video, "")
+    if is_remote(name):
+        return storage(name)
     labels_at(wildcards, ind_csv(wildcards))
     return video_path(wildcards.dataset, wildcards.video)
 

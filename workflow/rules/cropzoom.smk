@@ -56,9 +56,7 @@ rule predict_cropzoom_video:
     input:
         cropzoom="results/{dataset}/cropzoom_{seed}_{ratio}/cropzoom.json",
         detector="results/{dataset}/single_{seed}/model.safetensors",
-        detector_splits="results/{dataset}/single_{seed}/splits.json",
         pose="results/{dataset}/pose_{seed}_{ratio}/model.safetensors",
-        pose_splits="results/{dataset}/pose_{seed}_{ratio}/splits.json",
         video=named_video,
     output:
         predictions="results/{dataset}/cropzoom_{seed}_{ratio}/video_preds/{video}/predictions.csv",

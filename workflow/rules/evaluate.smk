@@ -26,10 +26,22 @@ rule score:
         " > {log:q} 2>&1"
 
 
+use rule score as score_external with:
+    input:
+        predictions=external_predictions,
+        labels=labels_csv,
+    output:
+        errors="results/{dataset}/external/{kind}_{number}/image_preds/{csv}/predictions_pixel_error.csv",
+    log:
+        "results/{dataset}/logs/score/external/{kind}_{number}/{csv}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/score/external/{kind}_{number}/{csv}.tsv"
+
+
 rule sweep_table:
     """Sum up the pixel errors of all models over their seeds."""
     input:
-        predictions=member_predictions,
+        predictions=plotted_predictions,
         ind_labels=ind_labels,
         ood_labels=ood_labels,
     output:
@@ -50,7 +62,7 @@ rule sweep_table:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
-        members=member_options,
+        members=plotted_options,
         code=fingerprint("lightning_pose.cli.sweep_table"),
     shell:
         "litpose sweep_table"

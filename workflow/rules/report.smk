@@ -5,6 +5,7 @@ rule write_report:
     """Write one page: what was trained on what, errors, curves, crops, timings, figures."""
     input:
         errors=plot_errors,
+        external_errors=external_errors,
         configs=member_configs,
         crops=member_crop_tables,
         pdf="results/{dataset}/ood_plots.pdf",

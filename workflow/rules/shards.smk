@@ -6,9 +6,7 @@ rule predict_cropzoom_shard:
     input:
         cropzoom="results/{dataset}/cropzoom_{seed}_{ratio}/cropzoom.json",
         detector="results/{dataset}/single_{seed}/model.safetensors",
-        detector_splits="results/{dataset}/single_{seed}/splits.json",
         pose="results/{dataset}/pose_{seed}_{ratio}/model.safetensors",
-        pose_splits="results/{dataset}/pose_{seed}_{ratio}/splits.json",
         video=named_video,
     output:
         predictions=temp(

@@ -68,6 +68,7 @@ def _video_content(
     video: VideoClips, skeleton: Sequence[Sequence[str]], colors: Mapping[str, str] | None
 ) -> dict[str, Any]:
     height, width = video.frame_hw
+    traces = [video.trace[clip.start : clip.start + len(clip.times_s)] for clip in video.clips]
     return {
         "name": video.name,
         "size": [width, height],
@@ -81,9 +82,10 @@ def _video_content(
                 "file": clip.file,
                 "start": clip.start,
                 "times": _text(clip.times_s, "<f4"),
-                "largest": float(np.nanmax(video.trace[clip.start : clip.start + len(clip.times_s)])),
+                "largest": float(np.nanmax(trace)),
+                "peak": clip.start + int(np.nanargmax(trace)),
             }
-            for clip in video.clips
+            for clip, trace in zip(video.clips, traces, strict=True)
         ],
     }
 

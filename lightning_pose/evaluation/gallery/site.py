@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_pose.evaluation.colors import kind_colors
 from lightning_pose.evaluation.gallery.clips import CLIPS, VideoMember, cut_clips
 from lightning_pose.evaluation.gallery.data_file import clips_script, data_script
 from lightning_pose.evaluation.gallery.frames import GalleryFrames
@@ -73,7 +74,8 @@ def write_gallery(
     clips = {clip.file: clip.bytes for video in videos for clip in video.clips}
     entries = dict(zip(frames.paths, pictures.entries, strict=True))
     script = data_script(frames, pictures, title, skeleton, colors)
-    clip_script = clips_script(videos, skeleton, colors)
+    # a kind has one colour everywhere, though clips are of some kinds only
+    clip_script = clips_script(videos, skeleton, {**(colors or {}), **kind_colors(frames.kinds, colors)})
     _write_text(script, folder / DATA)
     _write_text(clip_script, folder / CLIP_DATA)
     pages = sorted(PAGE_DIR.iterdir(), key=lambda path: path.name == INDEX)  # the index last

@@ -12,7 +12,14 @@ from lightning_pose.config import load_config
 from lightning_pose.evaluation.crop_qa_table import read_crop_qa
 from lightning_pose.evaluation.diff import flat_settings
 from lightning_pose.evaluation.ood_input import Comparison
-from lightning_pose.evaluation.report.numbers import IND, OOD, attempt, compare_errors, ensemble_errors
+from lightning_pose.evaluation.report.numbers import (
+    IND,
+    OOD,
+    Member,
+    attempt,
+    compare_errors,
+    ensemble_errors,
+)
 from lightning_pose.io.bboxes import read_bboxes
 from lightning_pose.io.benchmarks import JobCost, read_benchmarks
 from lightning_pose.io.curves import Points, read_curves
@@ -22,9 +29,12 @@ from lightning_pose.io.provenance import read_provenance
 from lightning_pose.io.results_tree import (
     CURVES_DIR,
     STATUS_FILE,
+    ExternalDir,
     ModelDir,
     count_images,
+    external_dir,
     find_crops,
+    find_externals,
     find_models,
 )
 from lightning_pose.settings import WorkflowSettings
@@ -85,6 +95,7 @@ class Contents:
     folder : the results.
     workflow : settings that say what there should be; None = unknown.
     models : those that there should be, and without settings those that there are.
+    externals : what other tools predicted.
     others : names of folders of further models.
     sets : InD and OOD, where the settings name them.
     problems : files that cannot be read, and what does not fit together.
@@ -93,6 +104,7 @@ class Contents:
     folder: Path
     workflow: WorkflowSettings | None
     models: list[Model]
+    externals: list[ExternalDir]
     others: list[str]
     sets: list[LabelledSet]
     crops: list[Crops]
@@ -103,6 +115,11 @@ class Contents:
     def kinds(self) -> list[str]:
         """The kinds of models, in the order of the plots."""
         return list(dict.fromkeys(model.dir.kind for model in self.models))
+
+    @property
+    def compared(self) -> list[Member]:
+        """What there should be errors of."""
+        return [*(model.dir for model in self.models), *self.externals]
 
     def of_kind(self, kind: str) -> list[Model]:
         """Return the models of one kind."""
@@ -131,14 +148,16 @@ def read_contents(folder: Path, config: Path | None = None) -> Contents:
     problems: list[str] = []
     workflow = _workflow(there, config, problems)
     dirs = there if workflow is None else _declared(folder, workflow)
+    externals = find_externals(folder) if workflow is None else _declared_externals(folder, workflow)
     csvs = {} if workflow is None else {IND: workflow.ind_csv, OOD: workflow.ood_csv}
     named = {name: csv for name, csv in csvs.items() if csv}
     return Contents(
         folder=folder,
         workflow=workflow,
         models=[_model(own, list(named.values()), problems) for own in dirs],
+        externals=externals,
         others=sorted({own.path.name for own in there} - {own.path.name for own in dirs}),
-        sets=[_labelled_set(folder, name, csv, dirs, problems) for name, csv in named.items()],
+        sets=[_labelled_set(folder, name, csv, [*dirs, *externals], problems) for name, csv in named.items()],
         crops=[own for path in find_crops(folder) if (own := _crops(path, problems)) is not None],
         costs=read_benchmarks(folder / "benchmarks"),
         problems=problems,
@@ -164,6 +183,11 @@ def _declared(folder: Path, workflow: WorkflowSettings) -> list[ModelDir]:
     variants = all_variants(workflow.variants, workflow.train_frames)
     models = declared_models(workflow.seeds, workflow.crop_ratios, variants)
     return [ModelDir(own.kind, str(own.seed), folder / own.folder) for own in models]
+
+
+def _declared_externals(folder: Path, workflow: WorkflowSettings) -> list[ExternalDir]:
+    kinds = workflow.external.items()
+    return [external_dir(folder, kind, number) for kind, own in kinds for number in range(len(own["ood"]))]
 
 
 def _model(own: ModelDir, csvs: Sequence[str], problems: list[str]) -> Model:
@@ -205,9 +229,9 @@ def _progress(path: Path) -> str:
 
 
 def _labelled_set(
-    folder: Path, name: str, csv: str, models: Sequence[ModelDir], problems: list[str]
+    folder: Path, name: str, csv: str, members: Sequence[Member], problems: list[str]
 ) -> LabelledSet:
-    comparison = compare_errors(name, models, csv, problems)
+    comparison = compare_errors(name, members, csv, problems)
     ensembles = {} if comparison is None else ensemble_errors(folder, comparison, csv, problems)
     return LabelledSet(name, csv, count_images(folder, csv), comparison, ensembles)
 

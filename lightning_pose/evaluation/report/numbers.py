@@ -14,12 +14,13 @@ import numpy as np
 from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.evaluation.ood_input import Comparison, describe_frames, held_out_frames
 from lightning_pose.io.predictions import read_pixel_errors
-from lightning_pose.io.results_tree import ModelDir
+from lightning_pose.io.results_tree import ExternalDir, ModelDir
 from lightning_pose.types import Split, UserError
 
 IND, OOD = "InD", "OOD"
 Errors = tuple[list[str], list[str], np.ndarray, list[str] | None]
 Result = TypeVar("Result")
+Member = ModelDir | ExternalDir
 
 
 def attempt(problems: list[str], read: Callable[[], Result]) -> Result | None:
@@ -31,8 +32,8 @@ def attempt(problems: list[str], read: Callable[[], Result]) -> Result | None:
         return None
 
 
-def compare_errors(name: str, models: Sequence[ModelDir], csv: str, problems: list[str]) -> Comparison | None:
-    """Gather the errors of the models that were scored on a labelled set; None if none was.
+def compare_errors(name: str, models: Sequence[Member], csv: str, problems: list[str]) -> Comparison | None:
+    """Gather the errors of the models, and of other tools, that were scored on a set; None if none was.
 
     What cannot be read, or is of other frames or keypoints than the first model's, is left out and told in
     `problems`. Standard deviations, which need the predictions, are NaN.
@@ -59,8 +60,8 @@ def compare_errors(name: str, models: Sequence[ModelDir], csv: str, problems: li
     if name != IND and seen:
         problems.append(f"{csv}: {seen} images of it were seen in trainings")
     keep = held_out_frames(trained, chose) if name == IND else np.ones_like(trained)
-    is_told = all(own is not None for own in splits)
-    note = describe_frames(name == IND, is_told, int(keep.sum()), len(aligned), bool((keep & chose).any()))
+    silent = [model.kind for model, (_, own) in aligned if own is None]
+    note = describe_frames(name == IND, silent, int(keep.sum()), len(aligned), bool((keep & chose).any()))
     return Comparison(
         name=name,
         frames=[frame for frame, kept in zip(frames, keep, strict=True) if kept],

@@ -59,6 +59,14 @@ def _missing(contents: Contents) -> Markup | None:
     notes = []
     if contents.workflow is not None and not contents.sets:
         notes.append("The settings name no labelled sets (workflow.ind_csv, workflow.ood_csv): no numbers.")
+    unscored = [
+        f"{own.kind} {own.seed} on {one.csv}"
+        for own in contents.externals
+        for one in contents.sets
+        if not own.pixel_errors(one.csv).is_file()
+    ]
+    if unscored:
+        notes.append(f"Predictions of other tools that were not scored yet: {', '.join(unscored)}.")
     if contents.others:
         notes.append(f"Not in the present settings, left out: {', '.join(contents.others)}.")
     if not lacking and not notes:

@@ -12,6 +12,7 @@ from lightning_pose.evaluation.ood_input import Comparison, MissingMember
 from lightning_pose.evaluation.report.charts import ErrorRow, error_panel, line_legend, line_panel
 from lightning_pose.evaluation.report.contents import Contents, LabelledSet, Model
 from lightning_pose.evaluation.report.html import Cell, Markup, details, element, join, table
+from lightning_pose.evaluation.report.numbers import Member
 from lightning_pose.evaluation.report.overview import FRAMES, verdict
 from lightning_pose.evaluation.report.text import UNKNOWN, counted, interval_px, px
 from lightning_pose.evaluation.sweep_table import cells as sweep_cells
@@ -25,10 +26,10 @@ def errors(contents: Contents) -> Markup:
     """Return the section of both sets."""
     if not contents.sets:
         return element("p", "No labelled sets are known.", class_="faint")
-    return join([_set(own, contents.models) for own in contents.sets])
+    return join([_set(own, contents.compared) for own in contents.sets])
 
 
-def _set(own: LabelledSet, models: Sequence[Model]) -> Markup:
+def _set(own: LabelledSet, members: Sequence[Member]) -> Markup:
     title = element("h3", own.name)
     if own.comparison is None:
         return join([title, element("p", f"No model was scored on {own.csv} yet.", class_="faint")])
@@ -36,16 +37,16 @@ def _set(own: LabelledSet, models: Sequence[Model]) -> Markup:
     known = int(np.isfinite(own.comparison.errors).any(0).sum())
     about = f"{frames} of {own.csv} with {counted(known, 'labelled keypoint')}."
     note = element("p", own.comparison.note, class_="notice") if own.comparison.note else None
-    return join([title, element("p", about), note, _numbers(own, own.comparison, models),
+    return join([title, element("p", about), note, _numbers(own, own.comparison, members),
                  _differences(own.comparison), _keypoints(own.comparison)])  # fmt: skip
 
 
-def _numbers(own: LabelledSet, comparison: Comparison, models: Sequence[Model]) -> Markup:
+def _numbers(own: LabelledSet, comparison: Comparison, members: Sequence[Member]) -> Markup:
     scored = set(zip(comparison.kinds, comparison.seeds, strict=True))
     absent = [
-        MissingMember(model.dir.kind, model.dir.seed)
-        for model in models
-        if (model.dir.kind, model.dir.seed) not in scored
+        MissingMember(member.kind, member.seed)
+        for member in members
+        if (member.kind, member.seed) not in scored
     ]
     rows: list[list[Cell]] = []
     drawn = []

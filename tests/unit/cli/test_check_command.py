@@ -40,6 +40,11 @@ def test_unlabelled_videos_are_looked_at(config, capsys):
     assert "empty.mp4: expected a video, found an empty file" in capsys.readouterr().err
 
 
+def test_videos_of_stores_are_left_to_the_workflow(config):
+    only = ["workflow.ind_csv=CollectedData.csv", "workflow.ood_csv=null"]
+    assert main(["check", str(config), "--overrides", *only, "workflow.videos=['s3://lab/film.mp4']"]) == 0
+
+
 @pytest.mark.parametrize("key", ["workflow.videos", "data.video_dir"])
 def test_videos_of_the_config_are_looked_at(config, capsys, key):
     only = ["workflow.ind_csv=CollectedData.csv", "workflow.ood_csv=null"]

@@ -1,6 +1,8 @@
 """Which frames stand around a labelled one, and that a network gets them all moved alike."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -46,7 +48,25 @@ def test_the_nearest_frame_stands_for_a_missing_one(tmp_path, there, image, expe
 
 def test_names_without_numbers_have_no_context(tmp_path) -> None:
     draw(tmp_path, "bird.png", 1)
-    assert find_context("bird.png", tmp_path) is None and existing_context("bird.png", tmp_path) == []
+    assert find_context("bird.png", tmp_path) is None
+    assert existing_context(["bird.png"], tmp_path) == {"bird.png": []}
+
+
+def test_the_context_of_many_images_is_found_by_listing_each_folder_once(tmp_path, monkeypatch) -> None:
+    for name in ("a/img07.png", "a/img08.png", "a/img09.png", "b/img08.png", "b/img10.png"):
+        draw(tmp_path, name, 1)
+    listed = []
+    monkeypatch.setattr(
+        os, "listdir", lambda path, own=os.listdir: listed.append(Path(path).name) or own(path)
+    )
+    found = existing_context(["a/img07.png", "a/img08.png", "b/img09.png", "none/img01.png"], tmp_path)
+    assert found == {
+        "a/img07.png": ["a/img08.png", "a/img09.png"],
+        "a/img08.png": ["a/img07.png", "a/img09.png"],
+        "b/img09.png": ["b/img08.png", "b/img10.png"],
+        "none/img01.png": [],
+    }
+    assert sorted(listed) == ["a", "b"]
 
 
 def test_crops_have_their_context_in_one_file(tmp_path) -> None:

@@ -135,7 +135,8 @@ def test_what_is_not_labelled_has_a_deviation_and_no_error(run) -> None:
 @pytest.mark.parametrize(
     ("members", "note"),
     [
-        ([("single", 0, SPLITS), ("single", 0, None)], "splits unknown: training frames included"),
+        ([("single", 0, None), ("single", 0, None)], "splits unknown: training frames included"),
+        ([("single", 0, SPLITS), ("sleap", 0, None)], "it is unknown what sleap was trained on"),
         ([("single", 0, SPLITS)], "one member only: standard deviation undefined"),
         ([("single", 0, ["train"] * 3)] * 2, "every frame was trained on"),
     ],

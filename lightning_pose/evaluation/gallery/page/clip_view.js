@@ -2,6 +2,8 @@
 // Clips of videos around the moments that the ensemble is least sure of, with a trace to move along.
 
 const TRACE = { width: 1000, height: 100 };
+const NEAR = 480; // pixels of the enlarged animal's side
+const AROUND = 2; // side of what is enlarged, over the animal's span
 
 class ClipView {
   constructor(root, gallery, videos) {
@@ -11,6 +13,7 @@ class ClipView {
     // a clip's permalink: number of the video, number of the clip
     this.keys = videos.flatMap((video, v) => video.clips.map((_, c) => `${v}.${c}`));
     this.shown = "";
+    this.whole = ""; // address of the clip's content
     document.getElementById("views").hidden = this.keys.length === 0;
   }
 
@@ -20,7 +23,7 @@ class ClipView {
     this.link("to-frames", state.link({ clip: "" }), !clip);
     this.link("to-videos", state.link({ clip: clip || this.keys[0], frame: "" }), Boolean(clip));
     this.root.hidden = !clip;
-    document.querySelector(".of-frames").hidden = Boolean(clip);
+    for (const part of document.querySelectorAll(".of-frames")) part.hidden = Boolean(clip);
     if (!clip) {
       this.root.replaceChildren();
       this.shown = "";
@@ -39,15 +42,18 @@ class ClipView {
     const focused = this.root.contains(document.activeElement) ? document.activeElement.id : "";
     const [v, c] = key.split(".").map(Number);
     this.shown = key;
-    this.at = 0;
     this.video = this.videos[v];
     this.clip = this.video.clips[c];
     this.data = new GalleryData(this.clip);
+    this.region = this.startRegion();
     this.times = decode(this.clip.times, Float32Array);
     this.root.replaceChildren(...this.videos.flatMap((video, i) =>
       (i === v ? this.section(video, v, c) : [this.heading(video), this.moments(video, i, -1)])));
     document.getElementById(focused)?.focus({ preventScroll: true });
-    this.paint();
+    const peak = this.clip.peak - this.clip.start;
+    this.paint(peak);
+    this.player.addEventListener("loadeddata", () => this.seek(peak), { once: true });
+    this.load(this.player, `clips/${this.clip.file}`);
   }
 
   heading(video) {
@@ -56,24 +62,61 @@ class ClipView {
 
   section(video, v, c) {
     this.player = element("video");
-    Object.assign(this.player, { src: `clips/${this.clip.file}`, muted: true, loop: true, playsInline: true });
+    Object.assign(this.player, { muted: true, loop: true, playsInline: true });
     this.player.setAttribute("aria-label", `Clip of ${video.name} from frame ${this.clip.start} on, without sound`);
     const [width, height] = video.size;
     this.overlay = svgElement("svg", { viewBox: viewBox({ x: 0, y: 0, w: width, h: height }), "aria-hidden": "true" });
     const box = element("div", "player");
     box.style.aspectRatio = `${width} / ${height}`;
-    box.style.maxWidth = `${(60 * width) / height}vh`; // so that trace and slider are seen with it
     box.append(this.player, this.overlay);
+    const film = element("div"), both = element("div", "film");
+    film.style.maxWidth = `${(50 * width) / height}vh`; // so that trace and slider are seen with it
+    film.append(box, this.scrubber());
+    both.append(film, this.enlarged());
     this.follow();
-    return [this.heading(video), this.traceOf(video, v, c), this.moments(video, v, c), box, this.scrubber()];
+    return [this.heading(video), this.traceOf(video, v, c), this.moments(video, v, c), both];
+  }
+
+  // a film of a server without ranges, as http.server, shows its beginning only: it is fetched whole
+  async load(player, path) {
+    URL.revokeObjectURL(this.whole);
+    this.whole = "";
+    if (location.protocol.startsWith("http")) {
+      const answer = await fetch(path).catch(() => null);
+      const content = answer?.ok ? await answer.blob().catch(() => null) : null;
+      if (player !== this.player) return; // another clip was chosen meanwhile
+      this.whole = content ? URL.createObjectURL(content) : "";
+    }
+    player.src = this.whole || path;
+  }
+
+  // the animal from near: a part of the film that moves with it
+  enlarged() {
+    this.canvas = element("canvas");
+    Object.assign(this.canvas, { width: NEAR, height: NEAR });
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", "The animal, enlarged");
+    this.nearOverlay = svgElement("svg", { "aria-hidden": "true" });
+    const near = element("div", "player near");
+    near.append(this.canvas, this.nearOverlay);
+    return near;
+  }
+
+  // a square of the size that fits the animal in most frames of the clip
+  startRegion() {
+    const frames = this.data.paths.map((_, i) => extent(this.data.ensembleMean(ALL, i))).filter(Boolean);
+    const spans = frames.map((own) => own.span).sort((a, b) => a - b);
+    const side = AROUND * Math.max(spans[spans.length >> 1] ?? this.video.size[1], 8);
+    return { x: 0, y: 0, w: side, h: side };
   }
 
   // the list of clips, the least certain first
   moments(video, v, chosen) {
     const list = element("div", "moments");
     video.clips.forEach((clip, c) => {
-      const seconds = ((clip.start / video.count) * video.seconds).toFixed(1);
-      const button = element("button", "", `${seconds} s: ${formatNumber(clip.largest, 2)}`);
+      const seconds = ((clip.peak / video.count) * video.seconds).toFixed(1);
+      const unit = video.measure.endsWith("px") ? " px" : "";
+      const button = element("button", "", `${seconds} s: ${formatNumber(clip.largest, 2)}${unit}`);
       button.type = "button";
       button.id = `moment-${v}-${c}`;
       button.setAttribute("aria-pressed", String(c === chosen));
@@ -87,8 +130,9 @@ class ClipView {
   traceOf(video, v, c) {
     const across = (frame) => (frame / video.count) * TRACE.width;
     const largest = video.trace.reduce((most, value) => (value > most ? value : most), 1e-9);
+    const height = (value) => TRACE.height * (1 - (0.95 * Math.log1p(value)) / Math.log1p(largest));
     const points = Array.from(video.trace, (value, i) =>
-      (Number.isNaN(value) ? "" : `${((i + 0.5) / video.trace.length) * TRACE.width},${TRACE.height * (1 - (0.95 * value) / largest)}`));
+      (Number.isNaN(value) ? "" : `${((i + 0.5) / video.trace.length) * TRACE.width},${height(value)}`));
     const spans = video.clips.map((clip, i) => svgElement("rect", {
       class: i === c ? "span chosen" : "span", x: across(clip.start), y: 0,
       width: Math.max(across(clip.paths.length), 2), height: TRACE.height,
@@ -105,7 +149,7 @@ class ClipView {
     };
     trace.addEventListener("pointerdown", (event) => { trace.setPointerCapture(event.pointerId); go(event); });
     trace.addEventListener("pointermove", (event) => { if (event.buttons) go(event); });
-    const caption = element("figcaption", "", `mean ${video.measure}, up to ${formatNumber(largest, 2)}`);
+    const caption = element("figcaption", "", `mean ${video.measure}, up to ${formatNumber(largest, 2)}, on a logarithmic scale`);
     const figure = element("figure");
     figure.append(trace, caption);
     return figure;
@@ -151,7 +195,7 @@ class ClipView {
     if (player.requestVideoFrameCallback) {
       const next = (_, { mediaTime }) => { show(mediaTime); if (player.isConnected) player.requestVideoFrameCallback(next); };
       player.requestVideoFrameCallback(next);
-    } else player.addEventListener("timeupdate", () => show(player.currentTime));
+    } else for (const name of ["timeupdate", "seeked"]) player.addEventListener(name, () => show(player.currentTime));
   }
 
   frameAt(time) {
@@ -166,9 +210,37 @@ class ClipView {
     const wanted = this.data.kinds.findIndex((kind) => kind.name === this.gallery.state.values.kind);
     const kinds = wanted > ALL ? [wanted] : this.data.kinds.map((_, q) => q).slice(1);
     this.overlay.replaceChildren(...painter.layers(this.at, kinds, this.video.size[0], true));
+    this.paintNear(painter, kinds);
     this.slider.value = this.at;
     this.number.textContent = `${this.clip.start + this.at} of ${this.video.count}`;
     const x = ((this.clip.start + this.at + 0.5) / this.video.count) * TRACE.width;
     this.now.setAttribute("d", `M${x} 0v${TRACE.height}`);
   }
+
+  // what the member that is surest of this frame found: where members disagree, their mean is nowhere
+  surest(members) {
+    const sure = (m) => average(this.data.keypoints.map((_, k) => this.data.confidenceOf(m, this.at, k) || 0));
+    const best = members.reduce((one, other) => (sure(other) > sure(one) ? other : one));
+    return this.data.prediction(best, this.at);
+  }
+
+  paintNear(painter, kinds) {
+    const found = extent(this.surest(kinds.flatMap((kind) => this.data.membersOf(kind))));
+    const { region } = this;
+    if (found) Object.assign(region, { x: found.x - region.w / 2, y: found.y - region.h / 2 });
+    const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, NEAR, NEAR);
+    context.drawImage(this.player, region.x, region.y, region.w, region.h, 0, 0, NEAR, NEAR);
+    this.nearOverlay.setAttribute("viewBox", viewBox(region));
+    this.nearOverlay.replaceChildren(...painter.layers(this.at, kinds, region.w, false));
+  }
+}
+
+// the middle and the larger side of what surrounds points, null without any
+function extent(points) {
+  const there = points.filter(Boolean);
+  if (!there.length) return null;
+  const ends = [0, 1].map((axis) => there.map((point) => point[axis])).map((own) => [Math.min(...own), Math.max(...own)]);
+  const [x, y] = ends.map(([low, high]) => (low + high) / 2);
+  return { x, y, span: Math.max(...ends.map(([low, high]) => high - low)) };
 }

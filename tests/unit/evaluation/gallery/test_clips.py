@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_pose.cli.main import main
+from lightning_pose.evaluation.colors import PALETTE
 from lightning_pose.evaluation.gallery.clips import DOUBT, find_moments, thinned, uncertainty
 from lightning_pose.io.video import open_video
 from tests.unit.evaluation.gallery.made_up import FILM_FRAMES, UNSURE_FRAME, MadeUp, add_videos
@@ -31,6 +32,9 @@ def test_the_first_clip_is_around_the_least_certain_frame_and_shows_it(results) 
     first, second = video["clips"]
     assert first["start"] <= UNSURE_FRAME < first["start"] + 30
     assert len(first["paths"]) == 30 and first["largest"] > second["largest"]
+    assert first["peak"] == UNSURE_FRAME and second["start"] <= second["peak"] < second["start"] + 30
+    # the second kind of the frames, though the only one of the clips
+    assert [own["color"] for own in first["kinds"]] == [PALETTE[1]]
     film = open_video(results.folder / "gallery" / "clips" / first["file"])
     assert film.frame_count == 30
     # each frame has a square at the place of its number

@@ -233,6 +233,10 @@ def test_the_path_of_a_frame_is_copied(browser, address) -> None:
     own.page.context.close()
 
 
+BRIGHTEST_NEAR = """Math.max(...document.querySelector(".near canvas").getContext("2d")
+    .getImageData(120, 120, 240, 240).data.filter((_, i) => i % 4 === 0))"""
+
+
 def test_clips_follow_the_trace_and_the_slider(visit) -> None:
     page = visit.page
     page.click("#to-videos")
@@ -240,9 +244,19 @@ def test_clips_follow_the_trace_and_the_slider(visit) -> None:
     eventually(lambda: page.is_hidden("#list"))
     eventually(lambda: page.locator(".moments button").count() == 2)
     start = page.evaluate("gallery.videos.clip.start")
+    assert page.is_hidden("[data-key='sort']")  # which clips don't follow
+    # it opens where the members differ most, with the animal enlarged
+    eventually(lambda: page.inner_text(".scrub output") == f"{UNSURE_FRAME} of {FILM_FRAMES}")
+    assert page.inner_text("#moment-0-0").startswith(f"{UNSURE_FRAME / 30:.1f} s: ")
+    eventually(lambda: page.evaluate(BRIGHTEST_NEAR) > 200)
+    eventually(lambda: page.locator(".near svg path").count() > 0)
     page.evaluate(f"gallery.videos.seek({UNSURE_FRAME} - {start})")
     page.wait_for_function("!document.querySelector('video').seeking")
     eventually(lambda: page.inner_text(".scrub output") == f"{UNSURE_FRAME} of {FILM_FRAMES}")
+    # the film itself shows that frame, not its beginning
+    assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(
+        (UNSURE_FRAME - start + 0.5) / 30, abs=0.01
+    )
     # the mean of two members lies half of 10 px off the square's corner
     x, y = place(UNSURE_FRAME)
     points = page.evaluate(f"gallery.videos.data.ensembleMean(1, {UNSURE_FRAME} - {start})")

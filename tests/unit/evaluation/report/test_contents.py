@@ -124,6 +124,31 @@ def test_images_that_a_training_saw_are_told_among_ood_ones(results) -> None:
     assert read_contents(results).problems == [f"{OOD}: 1 images of it were seen in trainings"]
 
 
+def test_what_another_tool_predicted_is_one_more_kind(results, tmp_path) -> None:
+    for number, mean in enumerate((6.0, 8.0)):
+        for csv in (IND, OOD):
+            write_errors(results / "external" / f"our_dlc_{number}", csv, mean)
+    config = tmp_path / "bird.yaml"
+    external = "{our_dlc: {ind: [a, b, c], ood: [d, e, f]}}"
+    config.write_text(
+        f"workflow: {{ind_csv: ind.csv, ood_csv: ood.csv, seeds: [0, 1], external: {external}}}"
+    )
+    found = read_contents(results, config)
+    assert found.kinds == ["single", "pose_1.8"] and len(found.models) == 4
+    assert [(own.kind, own.seed) for own in found.externals] == [("our_dlc", number) for number in "012"]
+    ood = found.sets[1].comparison
+    assert ood.kinds[4:] == ["our_dlc", "our_dlc"]
+    np.testing.assert_allclose(ood.of_kind("our_dlc").mean((1, 2)), [6, 8])
+    assert not found.problems
+
+
+def test_without_settings_other_tools_are_those_that_were_scored(results) -> None:
+    for folder in results.glob("*_[01]*"):
+        (folder / "config.yaml").unlink(missing_ok=True)
+    write_errors(results / "external" / "our_dlc_0", OOD, 6.0)
+    assert [(own.kind, own.seed) for own in read_contents(results).externals] == [("our_dlc", "0")]
+
+
 @pytest.mark.parametrize("name", ["splits.json", "config.yaml"])
 def test_damaged_files_are_told(results, name) -> None:
     (results / "single_1" / name).write_text("{: damaged")

@@ -19,6 +19,7 @@ from tests.unit.evaluation.report.made_up import (
     LEFT_OVER,
     OOD,
     make_results,
+    write_errors,
     write_model,
     write_png,
 )
@@ -48,6 +49,22 @@ def test_numbers_have_intervals_over_seeds_and_a_verdict(page) -> None:
         assert f"{own.mean:.2f}{low:.2f} to {high:.2f}" in text
     assert re.search(r"On 12 OOD frames, pose_1\.8 errs 6\.00 px less than single", text)
     assert "better" in text and "Unfinished" not in text
+
+
+def test_another_tool_is_in_tables_and_findings_and_told_where_it_was_not_scored(results, tmp_path) -> None:
+    write_errors(results / "external" / "sleap_0", OOD, 20.0)
+    config = tmp_path / "bird.yaml"
+    external = "{sleap: {ind: [a], ood: [b]}}"
+    config.write_text(
+        f"workflow: {{ind_csv: ind.csv, ood_csv: ood.csv, seeds: [0, 1], external: {external}}}"
+    )
+    write_report(read_contents(results, config), results / "report.html", results.name)
+    markup = (results / "report.html").read_text()
+    text = Reader(re.sub(r"<style>.*?</style>", "", markup, flags=re.S)).text
+    assert "sleap1 of 120.00" in text and "sleap0 of 1" in text
+    assert re.search(r"On 12 OOD frames, sleap errs 10\.00 px more than single", text)
+    assert "Predictions of other tools that were not scored yet: sleap 0 on ind.csv." in text
+    assert "Unfinished" not in text
 
 
 def test_noise_is_not_called_a_gain(results, page) -> None:
