@@ -6,12 +6,14 @@ command starts note nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+FileStamp = tuple[int, int, int]  # inode, bytes, time of change
 RUNTIME_FACT = "runtime of "  # and a model's folder: the name of the fact that tells what computed it
 
 
@@ -21,15 +23,23 @@ class Trace:
 
     Parameters
     ----------
-    read, written : files, each once.
+    read : files, each once.
+    written : files, and by what each is known from one that another command puts in its place.
     images : folders, each with the paths of images relative to it.
     facts : anything else by name: device, threads, seeds.
     """
 
     read: set[Path] = field(default_factory=set)
-    written: set[Path] = field(default_factory=set)
+    written: dict[Path, FileStamp] = field(default_factory=dict)
     images: dict[Path, set[str]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def is_in_place(self, path: Path) -> bool:
+        """Say whether a file is the one that was written, rather than another command's."""
+        try:
+            return _stamp(path.stat()) == self.written[path]
+        except OSError:
+            return False
 
 
 _listening: list[Trace] = []
@@ -52,10 +62,14 @@ def note_read(path: str | Path) -> None:
         trace.read.add(Path(path))
 
 
-def note_written(path: str | Path) -> None:
+def note_written(path: str | Path, own: os.stat_result) -> None:
     """Note that a file was put in place."""
     for trace in _listening:
-        trace.written.add(Path(path))
+        trace.written[Path(path)] = _stamp(own)
+
+
+def _stamp(own: os.stat_result) -> FileStamp:
+    return own.st_ino, own.st_size, own.st_mtime_ns
 
 
 def is_own_work(path: str | Path) -> bool:

@@ -53,6 +53,7 @@ COMMANDS = {
     "sweep_table": "sum up a sweep over seeds, crop ratios, training-set sizes and variants",
     "index_images": "write checksums of a data set's images",
 }
+OUTPUTS = ("output", "output_csv", "output_dir")  # arguments; what else a command writes belongs to these
 USER_ERROR_CODE = 2
 SIGNAL_CODE = 128  # exit code of a command that a signal ended, less the signal's number
 
@@ -91,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from lightning_pose.io.provenance import recorded
 
-        with _leaving_when_asked(), recorded(["litpose", *arguments], f"lightning_pose.cli.{args.command}"):
+        module = f"lightning_pose.cli.{args.command}"
+        with _leaving_when_asked(), _alone_with_output(args), recorded(["litpose", *arguments], module):
             code = args.run(args)
     except UserError as error:
         if args.debug:
@@ -127,6 +129,18 @@ def _leaving_when_asked() -> Iterator[None]:
     finally:
         if signal.getsignal(signal.SIGTERM) is leave:  # who was asked to leave is on the way out
             signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _alone_with_output(args: argparse.Namespace) -> Iterator[None]:
+    """Wait for another command that writes what the arguments say is written."""
+    from lightning_pose.io.files import alone
+
+    paths = {path for name in OUTPUTS if (path := getattr(args, name, None)) is not None}
+    with contextlib.ExitStack() as stack:
+        for path in sorted(paths):
+            stack.enter_context(alone(path))
+        yield
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> None:
     import logging
 
     from lightning_pose.evaluation.video_metrics import measure_video, write_video_metrics
+    from lightning_pose.io.files import alone
     from lightning_pose.io.predictions import read_predictions
 
     found = []
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace) -> None:
 
             metrics |= pca_errors(predictions, args.model_dir)
         found.append((predictions, metrics, path))
-    for own in found:
-        for written in write_video_metrics(*own):
+    for predictions, metrics, path in found:
+        with alone(path):
+            files = write_video_metrics(predictions, metrics, path)
+        for written in files:
             logging.getLogger(__name__).info("wrote %s", written)

@@ -15,9 +15,10 @@ from lightning_pose.data.clips import read_video_boxes
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, next_generation, write_manifest
-from lightning_pose.io.files import sha256
+from lightning_pose.io.files import alone, sha256
 from lightning_pose.io.video import Video, open_video
 from lightning_pose.io.video_damage import check_video
+from lightning_pose.io.video_facts import VideoFacts
 from lightning_pose.io.video_stretch import read_ahead
 from lightning_pose.io.video_writer import TO_PREDICT_ON, VideoWriter, write_video
 from lightning_pose.types import Problem, UserError
@@ -52,28 +53,34 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
         raise UserError(Problem("--crop_size", expected, "{}x{}".format(*crop_hw)))
     facts = check_video(video).facts
     xywh_px = read_video_boxes(bbox_csv, facts)
-    source = open_video(facts)
-    _warn_of_empty(xywh_px, source.frame_hw())
     output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
-    generation = next_generation(manifest)
-    try:
-        with write_video(output, crop_hw, facts.times_s, TO_PREDICT_ON) as writer:
-            _crop_frames(source, xywh_px, writer)
-            manifest.unlink(missing_ok=True)  # it tells of other crops from now on
-    finally:
-        source.close()
-    own_boxes = output_dir / BOXES_FILE
-    if own_boxes.resolve() != bbox_csv.resolve():
-        write_bboxes(read_bboxes(bbox_csv), own_boxes)
-    entry = {
-        "files": {output.name: output.stat().st_size},
-        "sha256": {output.name: sha256(output)},
-        "boxes": boxes_digest(xywh_px),
-    }
-    content = {"source": video.name, "images_dir": ".", "crop_size": list(crop_hw)}
-    write_manifest({**content, "generation": generation, "crops": {video.name: entry}}, manifest)
+    with alone(output_dir):
+        generation = next_generation(manifest)
+        _write_crops(facts, xywh_px, output, crop_hw)
+        own_boxes = output_dir / BOXES_FILE
+        if own_boxes.resolve() != bbox_csv.resolve():
+            write_bboxes(read_bboxes(bbox_csv), own_boxes)
+        entry = {
+            "files": {output.name: output.stat().st_size},
+            "sha256": {output.name: sha256(output)},
+            "boxes": boxes_digest(xywh_px),
+        }
+        content = {"source": video.name, "images_dir": ".", "crop_size": list(crop_hw)}
+        write_manifest({**content, "generation": generation, "crops": {video.name: entry}}, manifest)
     logger.info("wrote %s: %d frames of %d x %d px", output, len(xywh_px), crop_hw[1], crop_hw[0])
     return output
+
+
+def _write_crops(facts: VideoFacts, xywh_px: np.ndarray, output: Path, crop_hw: tuple[int, int]) -> None:
+    """Write the cropped video; a manifest beside it tells of other crops from then on."""
+    source = open_video(facts)
+    try:
+        _warn_of_empty(xywh_px, source.frame_hw())
+        with write_video(output, crop_hw, facts.times_s, TO_PREDICT_ON) as writer:
+            _crop_frames(source, xywh_px, writer)
+            (output.parent / MANIFEST).unlink(missing_ok=True)
+    finally:
+        source.close()
 
 
 def _crop_frames(source: Video, xywh_px: np.ndarray, writer: VideoWriter) -> None:

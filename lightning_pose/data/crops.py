@@ -27,11 +27,12 @@ from lightning_pose.io.bboxes import read_matching_boxes
 from lightning_pose.io.crop_manifest import (
     MANIFEST,
     crop_name,
+    damaged_crops,
     next_generation,
     read_manifest,
     write_manifest,
 )
-from lightning_pose.io.files import locked, sha256, write_atomic
+from lightning_pose.io.files import alone, sha256, write_atomic
 from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import end_with_parent, job_cores
@@ -106,8 +107,8 @@ def crop_labeled_images(
     labels = read_labels(labels_csv)
     _check_paths(labels, labels_csv, data_dir, images_dir)
     xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
-    with locked(output_csv.parent):  # the same command a second time would take its crops away
-        manifest_path = output_csv.parent / MANIFEST
+    manifest_path = output_csv.parent / MANIFEST
+    with alone(manifest_path):  # the same command a second time would take its crops away
         generation = next_generation(manifest_path)
         old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
         known = old["crops"] if old["crop_size"] == list(crop_hw) else {}
@@ -130,6 +131,7 @@ def crop_labeled_images(
         relative = os.path.relpath(images_dir, output_csv.parent)
         content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
         write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
+        _refuse_lost(manifest_path)
         cropped = sum(result.fresh for result in results)
         logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
         return CropSummary(cropped, len(tasks))
@@ -183,6 +185,14 @@ def _warn_of_outside(keypoints_crop_px: np.ndarray, crop_hw: tuple[int, int]) ->
             "%d of %d labels lie outside their crop, in %d frames: the pose model cannot learn them",
             outside.sum(), known.sum(), outside.any(-1).sum(),
         )  # fmt: skip
+
+
+def _refuse_lost(manifest_path: Path) -> None:
+    """Refuse to say that crops are there which somebody removed meanwhile."""
+    expected = "the crop that was just made"
+    problems = [Problem(file, expected, "none, or another") for file in damaged_crops(manifest_path)]
+    if problems:
+        raise UserError(problems)
 
 
 def _waiting(crop: Path) -> Path:

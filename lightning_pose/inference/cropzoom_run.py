@@ -25,6 +25,7 @@ from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
 from lightning_pose.io.destination import check_destinations
+from lightning_pose.io.files import alone
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import write_predictions
@@ -170,9 +171,10 @@ def _predict_labels(
         logger.info("wrote %s", output.predictions)
         return
     own = _labels_destination(folder, csv)
-    if own.bbox is not None:
-        write_bboxes(boxes, own.bbox)
-    write_with_errors(predictions, labels, own.predictions)
+    with alone(own.predictions.parent):
+        if own.bbox is not None:
+            write_bboxes(boxes, own.bbox)
+        write_with_errors(predictions, labels, own.predictions)
 
 
 def _predict_video(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
 from lightning_pose.io.destination import check_destinations
-from lightning_pose.io.files import read_json, sha256, write_json
+from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.images import image_size, refuse_outside
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
@@ -63,14 +64,15 @@ def predict(
         if output is not None:
             write_predictions(predictor.predict_images(entry.image_paths, folder), output)
             continue
-        destination = _predictions_csv(model_dir, path)
         predictions = predictor.predict_images(entry.image_paths, folder)
-        write_with_errors(predictions, entry, destination)
-        if is_crops_csv(path):
-            _remap_with_errors(destination, path)
-        if detector_mode:
-            write_json(_origin(model_dir, entry, folder, settings), destination.with_suffix(".json"))
-            write_crops(predictions, path, folder, model_dir, settings.workflow)
+        destination = _predictions_csv(model_dir, path)
+        with alone(destination.parent):
+            write_with_errors(predictions, entry, destination)
+            if is_crops_csv(path):
+                _remap_with_errors(destination, path)
+            if detector_mode:
+                write_json(_origin(model_dir, entry, folder, settings), destination.with_suffix(".json"))
+                write_crops(predictions, path, folder, model_dir, settings.workflow)
 
 
 def write_with_errors(predictions: Predictions, labels: Labels, destination: Path) -> None:
@@ -99,21 +101,21 @@ def crops_for(
         The labels in crop pixels, one CSV each.
     """
     settings = read_model_settings(detector_dir)
-    predictor = None
+    predictor = functools.cache(lambda: Predictor(detector_dir))
     cropped = []
     for path in labels_csvs:
         labels = read_labels(path)
         same_keypoints(path, labels, settings)
         destination = _predictions_csv(detector_dir, path)
         origin, stamp = _origin(detector_dir, labels, data_dir, settings), destination.with_suffix(".json")
-        if destination.is_file() and read_json(stamp) == origin:
-            predictions = read_predictions(destination)
-        else:
-            predictor = predictor or Predictor(detector_dir)
-            predictions = predictor.predict_images(labels.image_paths, data_dir)
-            write_with_errors(predictions, labels, destination)
-            write_json(origin, stamp)
-        cropped.append(write_crops(predictions, path, data_dir, detector_dir, workflow, keeps_boxes=True))
+        with alone(destination.parent):
+            if destination.is_file() and read_json(stamp) == origin:
+                predictions = read_predictions(destination)
+            else:
+                predictions = predictor().predict_images(labels.image_paths, data_dir)
+                write_with_errors(predictions, labels, destination)
+                write_json(origin, stamp)
+            cropped.append(write_crops(predictions, path, data_dir, detector_dir, workflow, keeps_boxes=True))
     return cropped
 
 

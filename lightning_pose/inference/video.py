@@ -27,6 +27,7 @@ from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, w
 from lightning_pose.io.bboxes import boxes_digest, write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.destination import check_destinations
+from lightning_pose.io.files import alone
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_damage import WholePart, check_videos, write_whole_part
@@ -190,12 +191,13 @@ def predicted(film: Film, stretch: Stretch, predictions_csv: Path) -> Iterator[t
     if uneven is not None:
         logger.warning("%s: row i of the predictions is frame i all the same", uneven)
     settle_runtimes(film)
-    store = store_beside(film, predictions_csv)
-    found = predict_film(film, store)
-    if stretch.whole is not None:
-        write_whole_part(stretch.whole, predictions_csv)
-    yield found
-    store.remove()
+    with alone(predictions_csv):  # parts of two commands would end in one file
+        store = store_beside(film, predictions_csv)
+        found = predict_film(film, store)
+        if stretch.whole is not None:
+            write_whole_part(stretch.whole, predictions_csv)
+        yield found
+        store.remove()
 
 
 def film_of(

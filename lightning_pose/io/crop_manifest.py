@@ -12,10 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lightning_pose.io.files import seal, unseal, write_json
+from lightning_pose.types import Problem, UserError
 
 MANIFEST = "crops.json"
 BOXES_FILE = "bbox.csv"
 FIRST_GENERATION = "1"
+CROPPED = "cropped_"  # begins the names of CSVs and videos of crops
 
 
 def read_manifest(path: str | Path) -> dict[str, Any] | None:
@@ -45,21 +47,42 @@ def crop_name(image_path: str) -> str:
 
 
 def crops_dir(labels_csv: str | Path) -> Path | None:
-    """Return the folder of the crops that a labels CSV lists, None if it lists no crops."""
+    """Return the folder of the crops that a labels CSV lists, None if it lists no crops.
+
+    Raises
+    ------
+    UserError
+        If it is named as one of crops, and their manifest is damaged: whole images may have the same names.
+    """
     labels_csv = Path(labels_csv)
-    manifest = read_manifest(labels_csv.parent / MANIFEST)
-    if manifest is None or labels_csv.name != f"cropped_{manifest['source']}":
+    manifest = _manifest_beside(labels_csv)
+    if manifest is None or labels_csv.name != f"{CROPPED}{manifest['source']}":
         return None
     return Path(os.path.normpath(labels_csv.parent / manifest["images_dir"]))
 
 
 def manifest_of_video(video: str | Path) -> dict[str, Any] | None:
-    """Return the manifest beside a video of crops, None if it is no such video."""
+    """Return the manifest beside a video of crops, None if it is no such video.
+
+    Raises
+    ------
+    UserError
+        If it is named as one of crops, and their manifest is damaged.
+    """
     video = Path(video)
-    manifest = read_manifest(video.parent / MANIFEST)
+    manifest = _manifest_beside(video)
     entries = manifest["crops"].values() if manifest else ()
     is_its_own = any("boxes" in entry and video.name in entry.get("files", {}) for entry in entries)
     return manifest if is_its_own else None
+
+
+def _manifest_beside(path: Path) -> dict[str, Any] | None:
+    """Return the manifest beside what may be of crops; raise `UserError` if that is damaged."""
+    manifest = read_manifest(path.parent / MANIFEST)
+    if manifest is None and path.name.startswith(CROPPED) and (path.parent / MANIFEST).exists():
+        expected = f"the manifest of the crops of {path.name} (crop again)"
+        raise UserError(Problem(str(path.parent / MANIFEST), expected, "a damaged file"))
+    return manifest
 
 
 def damaged_crops(path: str | Path) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,9 +17,21 @@ from typing import Any
 from lightning_pose.traces import note_written
 from lightning_pose.types import Problem, UserError
 
+logger = logging.getLogger(__name__)
+
 CHUNK_BYTES = 1 << 20
 SEAL = "checksum"  # key of a JSON file: of everything else in it
 STEM_LENGTH = 40  # characters of a name that its temporary neighbour has too: file systems take 255 bytes
+
+
+class _Held(threading.local):
+    """Locks of this thread, and whether another command was waited for."""
+
+    def __init__(self) -> None:
+        self.locks: dict[Path, bool] = {}
+
+
+_held = _Held()
 
 
 @contextmanager
@@ -37,8 +51,9 @@ def write_atomic(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem[:STEM_LENGTH]}.{own}.tmp{path.suffix}")
     try:
         yield temporary
+        stamp = temporary.stat()
         os.replace(temporary, path)
-        note_written(path)
+        note_written(path, stamp)
     except OSError as error:
         if error.filename is not None:  # of opening some file, which the error names
             raise
@@ -48,23 +63,63 @@ def write_atomic(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time change a folder's files, where the file system can lock folders.
+def alone(path: str | Path) -> Iterator[bool]:
+    """Be the only command that writes a file or a folder, and what belongs to it; wait while another does.
 
-    The folder is made; if it stays empty, it is removed again.
+    The lock is a hidden neighbour, which is gone afterwards; one that a killed command left locks nothing.
+    Where none can be made, or the file system knows no locks, all goes on without. Folders that are made for
+    it, and are empty in the end, are removed again.
+
+    Yields
+    ------
+    bool
+        Whether another command was waited for.
     """
-    is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    path = Path(os.path.realpath(path))
+    lock = path.with_name(f".{path.name[:STEM_LENGTH]}.lock")
+    if lock in _held.locks:
+        yield _held.locks[lock]
+        return
+    made = [folder for folder in lock.parents if not folder.exists()]
+    handle, waited = _take(lock, path)
+    _held.locks[lock] = waited
     try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield waited
     finally:
-        if is_new:
-            with suppress(OSError):  # it has files by now
+        del _held.locks[lock]
+        if handle is not None:
+            lock.unlink(missing_ok=True)
+            os.close(handle)
+        with suppress(OSError):  # they have files by now
+            for folder in made:
                 folder.rmdir()
-        os.close(handle)
+
+
+def _take(lock: Path, path: Path) -> tuple[int | None, bool]:
+    """Return the open file that holds a lock, None if there can be none; and whether it was waited for."""
+    waited = False
+    while True:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # who held it removed the folder
+            continue
+        except OSError:
+            return None, waited
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not waited:
+                logger.warning("waiting for another command that writes %s", path)
+            waited = True
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            os.close(handle)
+            return None, waited
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), os.stat(lock)):
+                return handle, waited
+        os.close(handle)  # who held it removed it
 
 
 def write_json(content: Any, path: str | Path) -> None:

@@ -13,7 +13,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +23,11 @@ from lightning_pose import __version__
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.changed import PROVENANCE_FILE
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir
-from lightning_pose.io.files import locked, read_json, sha256, write_json
+from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.video import SUFFIXES
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.traces import Trace, traced
+from lightning_pose.types import Problem, UserError
 
 # images are too many
 RESULT_SUFFIXES = (".csv", ".json", ".yaml", ".safetensors", ".pdf", ".html", ".txt", ".mp4")
@@ -56,23 +57,29 @@ def recorded(command: Sequence[str], module: str) -> Iterator[None]:
     ----------
     command : the command line.
     module : dotted name of the module that runs it, whose code is told by a fingerprint.
+
+    Raises
+    ------
+    UserError
+        If files that the block wrote are gone, as when somebody removed their folder meanwhile.
     """
     started, begin = datetime.now(UTC), time.monotonic()
     with traced() as trace:
         yield
     results = [path for path in sorted(trace.written) if _is_result(path)]
-    if not results:
-        return
-    run = describe(trace, command, module)
-    run["started"] = started.isoformat(timespec="seconds")
-    run["seconds"] = round(time.monotonic() - begin, 2)
-    for folder in sorted({path.parent for path in results}):
-        add_run(folder, run, [path.name for path in results if path.parent == folder])
+    if results:
+        run = describe(trace, command, module)
+        run["started"] = started.isoformat(timespec="seconds")
+        run["seconds"] = round(time.monotonic() - begin, 2)
+        for folder in sorted({path.parent for path in results}):
+            names = [path.name for path in results if path.parent == folder]
+            add_run(folder, run, names, trace.is_in_place)
+    _refuse_lost(trace)
 
 
 def describe(trace: Trace, command: Sequence[str], module: str) -> Run:
     """Return everything that results depend on, as far as a command's trace tells."""
-    read = sorted(path for path in trace.read - trace.written if path.is_file())
+    read = sorted(path for path in trace.read - trace.written.keys() if path.is_file())
     return {
         "command": list(command),
         "code": {"version": __version__, "fingerprint": fingerprint(module)},
@@ -86,15 +93,20 @@ def describe(trace: Trace, command: Sequence[str], module: str) -> Run:
     }
 
 
-def add_run(folder: Path, run: Run, names: Iterable[str]) -> None:
-    """Note in a folder that a run made files of it; what is known of files that are gone is forgotten."""
+def add_run(
+    folder: Path, run: Run, names: Iterable[str], is_own: Callable[[Path], bool] = Path.is_file
+) -> None:
+    """Note in a folder that a run made files of it; what is known of files that are gone is forgotten.
+
+    Files that another command put in place meanwhile are left to it: `is_own` tells of each.
+    """
     own = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
-    with locked(folder):
+    with alone(folder / PROVENANCE_FILE):
         before = read_provenance(folder)
         inputs = {Path(name).name for name in run["inputs"] if Path(name).parent == folder}
         sources = sorted({known["run"] for name, known in before["files"].items() if name in inputs})
         files = {name: known for name, known in before["files"].items() if (folder / name).is_file()}
-        files |= {name: {"run": own, **checksum(folder / name)} for name in names}
+        files |= {name: {"run": own, **checksum(folder / name)} for name in names if is_own(folder / name)}
         runs = {**before["runs"], own: {**run, "after": sources}}
         kept = _reachable({known["run"] for known in files.values()}, runs)
         write_json({"files": files, "runs": {key: runs[key] for key in kept}}, folder / PROVENANCE_FILE)
@@ -157,11 +169,21 @@ def _packages() -> dict[str, str]:
 
 
 def _is_result(path: Path) -> bool:
-    if path.suffix not in RESULT_SUFFIXES or path.name == PROVENANCE_FILE or not path.is_file():
-        return False
+    return path.suffix in RESULT_SUFFIXES and path.name != PROVENANCE_FILE and _stays(path) and path.is_file()
+
+
+def _stays(path: Path) -> bool:
+    """Say whether a file is there for good, rather than on its way or in a cache."""
     is_hidden = any(name.startswith(".") for name in (path.name, path.parent.name))
     is_cached = path.is_relative_to(cache_dir())
     return not is_hidden and not is_cached and path.parent.name not in WITHOUT_RESULTS
+
+
+def _refuse_lost(trace: Trace) -> None:
+    lost = [path for path in sorted(trace.written) if _stays(path) and not path.is_file()]
+    if lost:
+        expected = "the file that was just written"
+        raise UserError(Problem(str(path), expected, "none: was its folder removed?") for path in lost)
 
 
 def _reachable(wanted: set[str], runs: Mapping[str, Run]) -> list[str]:

@@ -22,7 +22,7 @@ from lightning_pose.data.dataset import select_rows, with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.data.unlabeled import UnlabeledSequences
 from lightning_pose.io.files import read_json, write_atomic, write_json
-from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
+from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
 from lightning_pose.settings import Precision, Settings, TrainingSettings
@@ -71,6 +71,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     origin = origin_of(settings, labels, Path(settings.data.data_dir))
     is_finished = (output_dir / WEIGHTS_FILE).is_file() and read_json(output_dir / ORIGIN_FILE) == origin
     if keeps_finished and is_finished:
+        _mend_folder(output_dir, settings, labels)
         logger.info("%s is trained already, by the same settings, labels, images and code", output_dir)
         return
     set_threads()
@@ -168,6 +169,18 @@ def _prepare_folder(output_dir: Path, settings: Settings, is_new: bool) -> None:
     if is_new:  # curves and weights of another training
         shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)
         shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
+    _write_config(output_dir, settings)
+
+
+def _mend_folder(output_dir: Path, settings: Settings, labels: Labels) -> None:
+    """Write what a finished training lacks besides its weights."""
+    if not (output_dir / CONFIG_FILE).is_file():
+        _write_config(output_dir, settings)
+    if not (output_dir / SPLITS_FILE).is_file():
+        write_splits(labels, assign_splits(labels, settings.training), output_dir)
+
+
+def _write_config(output_dir: Path, settings: Settings) -> None:
     with write_atomic(output_dir / CONFIG_FILE) as temporary:
         temporary.write_text(to_yaml(settings))
 

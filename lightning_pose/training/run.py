@@ -12,7 +12,7 @@ from lightning_pose.data.check_settings import check_training_settings
 from lightning_pose.data.frame_labels import labels_path
 from lightning_pose.inference.run import crops_for, predict
 from lightning_pose.inference.video_boxes import boxes_for_videos
-from lightning_pose.io.files import write_atomic
+from lightning_pose.io.files import alone, write_atomic
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import find_videos
 from lightning_pose.settings import Settings, takes_context
@@ -72,11 +72,12 @@ def train(
         csv_files = cropped
     from lightning_pose.training.fit import fit
 
-    fit(settings, read_labels(csv_files[0]), output_dir, keeps_finished)
-    if predicts:
-        predict(output_dir, csv_files)
-        copy_predictions(csv_files[0], output_dir)
-        predict_eval_videos(settings, output_dir, test_videos, detector_dir)
+    with alone(output_dir) as waited:  # for a training that may have been this very one
+        fit(settings, read_labels(csv_files[0]), output_dir, keeps_finished or waited)
+        if predicts:
+            predict(output_dir, csv_files)
+            copy_predictions(csv_files[0], output_dir)
+            predict_eval_videos(settings, output_dir, test_videos, detector_dir)
 
 
 def copy_predictions(labels_csv: Path, model_dir: Path) -> None:

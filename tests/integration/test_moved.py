@@ -61,6 +61,23 @@ def test_a_change_is_seen_though_the_clock_was_set_back(project, change) -> None
     assert planned(project) == expected
 
 
+@pytest.mark.parametrize("change", ["label", "labelled image", "OOD image"])
+def test_a_file_that_was_put_back_with_its_old_time_is_seen(project, change) -> None:
+    act, expected = CHANGES[change]
+    files = all_files(project / "data")
+    set_times(files, -100 * DAY_S)
+    assert planned(project) == {}
+    act(project)
+    set_times(files, -100 * DAY_S)
+    assert planned(project) == expected
+
+
+def test_other_rights_of_files_are_no_matter(project) -> None:
+    for path in all_files(project / "data"):
+        path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o600)
+    assert planned(project) == {}
+
+
 def test_linked_data_and_results_are_the_same(project, tmp_path) -> None:
     for name in ("data", "results"):
         shutil.move(project / name, tmp_path / f"disk {name}")

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,17 +19,33 @@ from lightning_pose.models.weights_file import damage_of_archive
 VOLATILE = ("provenance.json", "train_status.json", "last.ckpt")
 WITHOUT_PROMISE = "tb_logs"  # curves grow as they are drawn
 PATIENCE_S = 120
+FULL = "RELIABILITY_FULL" in os.environ  # as `make reliability` sets it
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command whose outputs all lie in one folder; ``OUT`` in its arguments stands for it."""
+    """A command whose outputs all lie in one folder; ``OUT`` in its arguments stands for it.
+
+    Another of the same kind (`rival`) writes the same files with other contents. A folder (`model`) is
+    copied into the outputs' before.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    rival: tuple[str, ...] = ()
+    model: Path | None = None
 
     def into(self, out: Path) -> list[str]:
         return [text.replace("OUT", str(out)) for text in self.arguments]
+
+    def other(self) -> "Step":
+        return replace(self, arguments=self.rival)
+
+    def prepare(self, out: Path) -> Path:
+        out.mkdir()
+        if self.model is not None:
+            shutil.copytree(self.model, out / self.model.name)
+        return out
 
 
 def final_files(out: Path) -> dict[str, bytes]:
@@ -121,23 +139,42 @@ class Zygote:
         changes = int(count.read_text()) if count.is_file() else None
         return {**answer, "messages": log.read_text(errors="replace"), "changes": changes}
 
+    def run_two(self, steps: Sequence[Step], out: Path, change: int) -> dict:
+        """Run the second while the first stands just before its n-th change; with the messages of both."""
+        logs = [self.folder / f"log_{number}.txt" for number in range(2)]
+        requests = [
+            {"arguments": step.into(out), "folder": str(out), "log": str(log), "change": number,
+             "count_file": str(self.folder / "count.txt")}
+            for step, log, number in zip(steps, logs, (change, None), strict=True)
+        ]  # fmt: skip
+        for log in logs:
+            log.write_text("")
+        self._process.stdin.write(json.dumps({"two": requests}) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return {**answer, "messages": [log.read_text(errors="replace") for log in logs]}
+
     def close(self) -> None:
         self._process.stdin.close()
         self._process.wait(PATIENCE_S)
 
 
+def processes_of(session: int) -> list[str]:
+    """Return the command lines of a session's processes."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(stat.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
 def left_behind(session: int, patience_s: float = 10.0) -> list[str]:
-    """Return the command lines of processes of a session that are there after some patience."""
+    """Return the command lines of a session's processes that are there after some patience."""
     end = time.monotonic() + patience_s
-    while True:
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-                if int(fields[3]) == session and fields[0] != "Z":
-                    found.append(stat.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
-            except OSError:
-                continue
-        if not found or time.monotonic() > end:
-            return found
+    while (found := processes_of(session)) and time.monotonic() < end:
         time.sleep(0.1)
+    return found

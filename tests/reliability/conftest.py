@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -21,7 +24,6 @@ from tests.reliability.bench import Step, Zygote, final_files
 from tests.unit.training.squares import draw, make_squares, tiny_settings
 
 FRAMES, WIDTH, HEIGHT = 30, 96, 80
-FULL = "RELIABILITY_FULL" in os.environ  # as `make reliability` sets it
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +36,14 @@ def tally(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def steps(tmp_path_factory) -> dict[str, Step]:
+def lab(tmp_path_factory) -> Path:
+    """The folder of what the steps read."""
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="session")
+def steps(lab) -> dict[str, Step]:
     """Every step by name, with its inputs in place."""
-    lab = tmp_path_factory.mktemp("lab")
     make_squares(lab / "data", 16)
     make_squares(lab / "data", 4, csv="labels_new.csv", seed=1)
     settings = tiny_settings(
@@ -45,46 +52,91 @@ def steps(tmp_path_factory) -> dict[str, Step]:
     (lab / "tiny.yaml").write_text(to_yaml(settings))
     run("train", lab / "tiny.yaml", "--output_dir", lab / "detector")
     _film(lab / "film.mp4")
-    rows = np.arange(FRAMES)
-    write_bboxes(
-        Boxes(list(rows), np.column_stack([rows, rows, 40 + 0 * rows, 40 + 0 * rows])), lab / "film.csv"
-    )
+    _write_boxes(lab / "film.csv", 40)
     _project(lab)
-    data, labels = str(lab / "data"), str(lab / "data" / "labels.csv")
-    predictions = {csv: str(lab / "detector" / "image_preds" / csv / "predictions.csv")
-                   for csv in ("labels.csv", "labels_new.csv")}  # fmt: skip
-    boxes = str(lab / "bbox.csv")
-    run("create_bbox", "--predictions", predictions["labels.csv"], "--output", boxes, "--data_dir", data,
-        "--crop_size", "32")  # fmt: skip
-    members = [text for seed in "01" for text in ("--member", "single", seed, *predictions.values())]
-    new = str(lab / "data" / "labels_new.csv")
+    data, labels, new = str(lab / "data"), str(lab / "data/labels.csv"), str(lab / "data/labels_new.csv")
+    other_data, other_labels = _others(lab)
+    preds = lab / "detector" / "image_preds"
+    found, found_new = (str(preds / csv / "predictions.csv") for csv in ("labels.csv", "labels_new.csv"))
+    other_found = str(lab / "other_predictions.csv")
+    run("predict", lab / "detector", labels, "--data_dir", other_data, "--output", other_found)
+    boxes, other_boxes = str(lab / "bbox_32.csv"), str(lab / "bbox_40.csv")
+    for size, path in (("32", boxes), ("40", other_boxes)):
+        run("create_bbox", "--predictions", found, "--output", path, "--data_dir", data,
+            "--crop_size", size)  # fmt: skip
+    members = [text for seed in "01" for text in ("--member", "single", seed, found, found_new)]
+    run("crop", "--labels", labels, "--bbox", boxes, "--data_dir", data, "--output_dir", lab / "crops",
+        "--crop_size", "64x64")  # fmt: skip
+    run("crop", lab / "film.mp4", "--bbox", lab / "film.csv", "--output_dir", lab / "crops",
+        "--crop_size", "64x64")  # fmt: skip
+    crops, cropped_film = lab / "crops/labels.csv", lab / "crops/film.mp4/cropped_film.mp4"
+    detector, film, rows = str(lab / "detector"), str(lab / "film.mp4"), str(lab / "film.csv")
     every = [
-        Step("train", ("train", str(lab / "tiny.yaml"), "--output_dir", "OUT", "--skip_predict")),
-        Step("predict", ("predict", str(lab / "detector"), labels, "--output", "OUT/predictions.csv")),
-        Step("predict_video", ("predict", str(lab / "detector"), str(lab / "film.mp4"), "--output",
-                               "OUT/predictions.csv")),
-        Step("create_bbox", ("create_bbox", "--predictions", predictions["labels.csv"], "--data_dir", data,
-                             "--crop_size", "32", "--output", "OUT/bbox.csv")),
-        Step("crop_images", ("crop", "--labels", labels, "--bbox", boxes, "--data_dir", data, "--crop_size",
-                             "64x64", "--jobs", "2", "--output_dir", "OUT")),
-        Step("crop_video", ("crop", str(lab / "film.mp4"), "--bbox", str(lab / "film.csv"), "--crop_size",
-                            "64x64", "--output_dir", "OUT")),
-        Step("remap", ("remap", predictions["labels.csv"], boxes, "--crop_size", "64x64", "--output",
-                       "OUT/remapped.csv")),
-        Step("score", ("score", predictions["labels.csv"], labels, "--output", "OUT/errors.csv")),
-        Step("plot_ood", ("plot_ood", "--ind_labels", labels, "--ood_labels", new, *members, "--metrics",
-                          "OUT/metrics.csv", "--output", "OUT/plots.pdf", "--figures_dir", "OUT/figures")),
-        Step("convert", ("convert", "dlc", str(lab / "project"), "OUT", "--ood_start", "6")),
+        _step("train", ["train", str(lab / "tiny.yaml"), "--output_dir", "OUT", "--skip_predict",
+                        "--overrides", "training.rng_seed_model_pt=0"],
+              {"training.rng_seed_model_pt=0": "training.rng_seed_model_pt=1"}),
+        _step("predict", ["predict", detector, labels, "--data_dir", data, "--output", "OUT/predictions.csv"],
+              {data: other_data}),
+        _step("predict_video", ["predict", detector, film, "--output", "OUT/predictions.csv"],
+              {film: str(lab / "other_film.mp4")}),
+        _step("create_bbox", ["create_bbox", "--predictions", found, "--data_dir", data, "--crop_size", "32",
+                              "--output", "OUT/bbox.csv"], {"32": "40"}),
+        _step("crop_images", ["crop", "--labels", labels, "--bbox", boxes, "--data_dir", data, "--crop_size",
+                              "64x64", "--jobs", "2", "--output_dir", "OUT"], {boxes: other_boxes}),
+        _step("crop_video", ["crop", film, "--bbox", rows, "--crop_size", "64x64", "--output_dir", "OUT"],
+              {rows: str(lab / "other_film.csv")}),
+        _step("remap", ["remap", found, boxes, "--crop_size", "64x64", "--output", "OUT/remapped.csv"],
+              {boxes: other_boxes}),
+        _step("score", ["score", found, labels, "--output", "OUT/errors.csv"], {labels: other_labels}),
+        _step("plot_ood", ["plot_ood", "--ind_labels", labels, "--ood_labels", new, *members, "--metrics",
+                           "OUT/metrics.csv", "--output", "OUT/plots.pdf", "--figures_dir", "OUT/figures"],
+              {labels: other_labels}),
+        _step("convert", ["convert", "dlc", str(lab / "project"), "OUT", "--ood_start", "6"], {"6": "4"}),
+        _step("ensemble", ["ensemble", found, other_found, "--output", "OUT/predictions.csv", "--average",
+                           "mean"], {"mean": "confidence_weighted"}),
+        _step("predict_folder", ["predict", "OUT/detector", labels, "--data_dir", data, "--detector_mode"],
+              {data: other_data}, lab / "detector"),
+        _step("crop_qa", ["crop_qa", "--bbox", boxes, "--labels", labels, "--predictions", found,
+                          "--data_dir", data, "--output", "OUT/qa.csv"], {boxes: other_boxes}),
+        _step("predict_crops", ["predict", detector, str(crops / "cropped_labels.csv"), "--output",
+                                "OUT/predictions.csv"]),
+        _step("predict_cropped_film", ["predict", detector, str(cropped_film), "--output",
+                                       "OUT/predictions.csv"]),
+        _step("remap_crops", ["remap", found, str(crops / "bbox.csv"), "--output", "OUT/remapped.csv"]),
     ]  # fmt: skip
+    shutil.copy(boxes, crops / "bbox.csv")
     return {step.name: step for step in every}
+
+
+def _step(name, arguments, others=MappingProxyType({}), model=None):
+    """Return a step whose rival has other texts among its arguments."""
+    return Step(name, tuple(arguments), tuple(others.get(text, text) for text in arguments), model)
+
+
+def _others(lab):
+    """Lay out the same names with other contents: images, labels, boxes of a film and a film."""
+    data = lab / "other_data"
+    shutil.copytree(lab / "data", data)
+    for path in data.rglob("*.png"):
+        cv2.imwrite(str(path), cv2.flip(cv2.imread(str(path)), 1))
+    own = read_labels(data / "labels.csv")
+    write_labels(replace(own, keypoints_px=own.keypoints_px + 1), data / "labels.csv")
+    _film(lab / "other_film.mp4", seed=1)
+    _write_boxes(lab / "other_film.csv", 44)
+    return str(data), str(data / "labels.csv")
 
 
 def run(*arguments):
     assert main([str(argument) for argument in arguments]) == 0
 
 
-def _film(path):
-    rng = np.random.default_rng(0)
+def _write_boxes(path, side):
+    rows = np.arange(FRAMES)
+    write_bboxes(Boxes(list(rows), np.column_stack([rows, rows, side + 0 * rows, side + 0 * rows])), path)
+
+
+def _film(path, seed=0):
+    rng = np.random.default_rng(seed)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"crf": "10"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p"
@@ -122,8 +174,7 @@ def undisturbed(steps, zygote, tmp_path_factory):
 
     def of(name):
         if name not in known:
-            out = tmp_path_factory.mktemp(name) / "out"
-            out.mkdir()
+            out = steps[name].prepare(tmp_path_factory.mktemp(name) / "out")
             answer = zygote.run(steps[name], out)
             assert answer["code"] == 0, answer["messages"]
             known[name] = final_files(out), answer["seconds"], answer["changes"]

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from tests.reliability.bench import (
+    FULL,
     Watcher,
     checkpoint_is_whole,
     final_files,
@@ -18,13 +19,13 @@ from tests.reliability.bench import (
     left_behind,
     partial_files,
 )
-from tests.reliability.conftest import FULL
 
 pytestmark = pytest.mark.reliability
 
 NAMES = ("train", "predict", "predict_video", "create_bbox", "crop_images", "crop_video", "remap", "score",
          "plot_ood", "convert")  # fmt: skip
-KILLS, SIGNALS, DISKS = (24, 6, 4) if FULL else (2, 1, 1)
+SOME = NAMES if FULL else ("train", "predict", "crop_images", "plot_ood", "convert")
+KILLS, SIGNALS, DISKS, REMOVALS = (24, 6, 4, 4) if FULL else (2, 1, 1, 1)
 GONE_S = 20
 SAID = {0, 130, 143}  # exit codes: it was done already, SIGINT, SIGTERM
 
@@ -102,6 +103,26 @@ def test_no_room_for_a_file(name, attempt, steps, zygote, undisturbed, tmp_path,
     tally["full disks"] += 1
 
 
+@pytest.mark.parametrize("attempt", range(REMOVALS))
+@pytest.mark.parametrize("name", SOME)
+def test_a_folder_that_vanishes(name, attempt, steps, zygote, undisturbed, tmp_path, tally) -> None:
+    """Somebody removes the folder of the outputs just before a change to a file in it."""
+    whole, _, changes = undisturbed(name)
+    out = tmp_path / "out"
+    out.mkdir()
+    change = random.Random(f"{name} {attempt} removed").randint(1, changes - 1)  # the last one is of the lock
+    answer = zygote.run(steps[name], out, change=change, at_change="remove")
+    assert answer["code"] in (0, 2), answer["messages"]
+    assert "Traceback" not in answer["messages"]
+    if answer["code"] == 0:  # it was removed before there was anything to lose
+        assert lasting(final_files(out)) == lasting(whole)
+    else:
+        assert_whole(out, whole, change)
+    restart(zygote, steps[name], out, whole)
+    tally["folders removed"] += 1
+    tally["removed folders that a command told of"] += answer["code"] == 2
+
+
 @pytest.fixture
 def disk(tmp_path):
     """A disk of our own; return what mounts it again with other options."""
@@ -118,7 +139,7 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("name", ["predict", "crop_images", "crop_video", "plot_ood", "train", "convert"])
+@pytest.mark.parametrize("name", SOME)
 def test_a_full_disk_and_then_room(name, steps, zygote, undisturbed, disk, tally) -> None:
     whole, _, _ = undisturbed(name)
     folder, remount = disk

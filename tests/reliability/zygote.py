@@ -1,12 +1,14 @@
 """Runs commands in forks of itself, which has imported everything and computed nothing, and kills them.
 
 One JSON request a line on standard input, one JSON answer a line on standard output. A fork ends just
-before the n-th change that it makes to files of a folder, or after some seconds.
+before the n-th change that it makes to files of a folder, or after some seconds; or it removes the folder
+there, or stops until another fork has ended or waits for it.
 """
 
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -18,10 +20,11 @@ MODULES = ("inference.run", "inference.video", "data.crops", "data.crop_video", 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 LOST = 99  # exit code of an exception that nobody caught
+WAITS = "waiting for another command"  # what a command says that waits for one which writes the same
 
 
-def end_at(change, folder, count_file):
-    """Count what the process does to files of a folder; end at the n-th, None = only count."""
+def end_at(change, folder, count_file, act):
+    """Count what the process does to files of a folder; act at the n-th, None = only count."""
     done = 0
 
     def watch(event, arguments):
@@ -31,7 +34,7 @@ def end_at(change, folder, count_file):
             return
         done += 1
         if done == change:
-            os.kill(os.getpid(), signal.SIGKILL)
+            act()
 
     sys.addaudithook(watch)
     return lambda: Path(count_file).write_text(str(done))
@@ -45,7 +48,13 @@ def run_fork(request):
         os.dup2(log, stream)
     if request.get("file_bytes") is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_bytes"],) * 2)
-    finish = end_at(request.get("change"), request["folder"], request["count_file"])
+    acts = {
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+        "remove": lambda: shutil.rmtree(request["folder"], ignore_errors=True),
+    }
+    act = acts[request.get("at_change", "kill")]
+    finish = end_at(request.get("change"), request["folder"], request["count_file"], act)
     from lightning_pose.cli.main import main
 
     code = LOST
@@ -65,9 +74,7 @@ def run_fork(request):
 
 def serve(request):
     """Fork, wait, send the signal that was asked for."""
-    begin, pid = time.monotonic(), os.fork()
-    if pid == 0:
-        run_fork(request)
+    begin, pid = time.monotonic(), fork(request)
     sent = []
 
     def send():
@@ -85,6 +92,32 @@ def serve(request):
     return {"code": code, "seconds": end - begin, "pid": pid, "after": end - sent[0] if sent else None}
 
 
+def fork(request):
+    pid = os.fork()
+    if pid == 0:
+        run_fork(request)
+    return pid
+
+
+def serve_two(first, second):
+    """Stop the first at a change, until the second has ended or waits for it; say how both ended."""
+    stopped = fork({**first, "at_change": "stop"})
+    _, status = os.waitpid(stopped, os.WUNTRACED)
+    codes = [None if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)]
+    other = fork(second)
+    done, status, waits = 0, 0, False
+    while not done and not waits:
+        time.sleep(0.01)
+        waits = WAITS in Path(second["log"]).read_text(errors="replace") if codes[0] is None else False
+        done, status = os.waitpid(other, os.WNOHANG)
+    if codes[0] is None:
+        os.kill(stopped, signal.SIGCONT)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(stopped, 0)[1])]
+    if not done:
+        _, status = os.waitpid(other, 0)
+    return {"codes": [*codes, os.waitstatus_to_exitcode(status)], "waited": waits}
+
+
 if __name__ == "__main__":
     import importlib
 
@@ -92,4 +125,6 @@ if __name__ == "__main__":
         importlib.import_module(f"lightning_pose.{name}")
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(serve(json.loads(line))), flush=True)
+        request = json.loads(line)
+        answer = serve_two(*request["two"]) if "two" in request else serve(request)
+        print(json.dumps(answer), flush=True)

@@ -24,6 +24,7 @@ CONFIG = "data: {image_resize_dims: {height: 64, width: 64}}\n"
 NEVER = {"eval", "exec", "pickle.load", "pickle.loads", "pickle.Unpickler", "yaml.load", "yaml.unsafe_load",
          "yaml.full_load", "joblib.load", "hydra.utils.instantiate", "instantiate", "os.system",
          "shelve.open", "marshal.loads", "torch.hub.load"}  # fmt: skip
+LISTENS = {"socket", "socketserver", "http", "asyncio", "xmlrpc", "wsgiref", "multiprocessing.managers"}
 UNPACKS = ("extract", "extractall", "unpack_archive")  # whatever the archive: its names may lead anywhere
 
 
@@ -53,6 +54,21 @@ def test_no_module_runs_what_it_reads(path) -> None:
         if name in ("np.load", "numpy.load"):
             assert options.get("allow_pickle") == "False"
         assert options.get("shell", "False") == "False"
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (own.name for own in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def test_nothing_listens() -> None:
+    """Pages are files; who serves them does so outside."""
+    found = {name for path in PACKAGE.rglob("*.py") for name in imports_of(path)}
+    assert "json" in found
+    assert not {name for name in found if name in LISTENS or name.partition(".")[0] in LISTENS}
 
 
 def test_the_audit_sees_what_it_looks_for(tmp_path) -> None:

@@ -15,8 +15,11 @@ from lightning_pose.cli.options import join_names
 from lightning_pose.config import load_config, override
 from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
+from lightning_pose.io.changed import PROVENANCE_FILE, changed_files
 from lightning_pose.io.crop_manifest import next_generation
+from lightning_pose.io.files import read_json
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.put_back import renew_put_back
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
@@ -187,7 +190,9 @@ def images_of(wildcards):
         refuse_unusable(path, labels_csv(wildcards))
     context = existing_context(labelled, folder)
     names = [*labelled, *(name for path in labelled for name in context[path])]
-    return [str(folder / name) for name in dict.fromkeys(names)]
+    images = [str(folder / name) for name in dict.fromkeys(names)]
+    see_put_back(wildcards, images)
+    return images
 
 
 def prepare_command(wildcards):

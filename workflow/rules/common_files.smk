@@ -42,6 +42,39 @@ def settle_clock():
         )
 
 
+def tell_changes():
+    """Name the results that are not what their commands wrote."""
+    found = []
+    for folder, folders, files in os.walk("results"):
+        folders[:] = [name for name in folders if name not in WITHOUT_OUTPUTS]
+        found += changed_files(Path(folder)) if PROVENANCE_FILE in files else []
+    for path in found:
+        logger.warning(
+            f"{path}: not what its command wrote: changed by hand, or damaged (then delete it and ask for it)"
+        )
+
+
+def see_put_back(wildcards, images):
+    """Have labels and images that were put back from earlier, with their old times, compared by content."""
+    if not workflow.is_main_process:
+        return
+    index = Path("results", wildcards.dataset, "data", wildcards.csv, "images.json")
+    known, folder = read_json(index), Path(data_dir(wildcards))
+    entries = known.get("images", {}) if isinstance(known, dict) else {}
+    digests = {
+        str(folder / name): digest
+        for path, entry in entries.items()
+        for name, digest in [(path, entry["sha256"]), *entry["context"].items()]
+    }
+    own = {path: digests.get(path) for path in [labels_csv(wildcards), *images]}
+    renewed = renew_put_back(own, index.with_name(".seen.json"))
+    if renewed:
+        logger.warning(
+            f"{len(renewed)} labelled images or tables are others than before: {', '.join(renewed[:3])}"
+        )
+
+
 refuse_unusable(str(workflow.basedir), "the project's folder")
 if workflow.is_main_process:
     settle_clock()
+    tell_changes()

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, damaged_crops, next_generation
+from lightning_pose.io.crop_manifest import (
+    MANIFEST,
+    crops_dir,
+    damaged_crops,
+    manifest_of_video,
+    next_generation,
+)
+from lightning_pose.types import UserError
 
 
 @pytest.fixture
@@ -56,3 +63,16 @@ def test_crops_are_found_by_the_name_of_their_labels(manifest) -> None:
     path = manifest()
     assert crops_dir(path.parent / "cropped_l.csv") == path.parent / "images"
     assert crops_dir(path.parent / "l.csv") is None
+
+
+@pytest.mark.parametrize("content", [b"", b'{"crop_size": [8', b"[]"])
+def test_crops_whose_manifest_is_damaged_are_not_taken_for_whole_images(manifest, content) -> None:
+    """The images have the same names, so that frames would be found in their place."""
+    path = manifest()
+    path.write_bytes(content)
+    assert crops_dir(path.parent / "l.csv") is None and manifest_of_video(path.parent / "l.mp4") is None
+    for find, name in ((crops_dir, "cropped_l.csv"), (manifest_of_video, "cropped_l.mp4")):
+        with pytest.raises(UserError, match=r"crops\.json: expected the manifest of the crops of cropped_l"):
+            find(path.parent / name)
+    path.unlink()
+    assert crops_dir(path.parent / "cropped_l.csv") is None

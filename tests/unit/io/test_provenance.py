@@ -15,7 +15,7 @@ from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.io.provenance import PROVENANCE_FILE, add_run, checksum, read_provenance, recorded
 from lightning_pose.traces import note_fact, note_images, note_read
-from lightning_pose.types import Labels, Predictions
+from lightning_pose.types import Labels, Predictions, UserError
 
 MODULE = "lightning_pose.cli.score"
 
@@ -190,3 +190,13 @@ def test_crops_are_told_by_their_manifest(tmp_path) -> None:
     own = provenance._images(tmp_path / "crops", ["a.png"], [tmp_path / "l.csv" / "cropped_l.csv"])
     assert own["sha256"] == digest((tmp_path / "l.csv" / "crops.json").read_bytes())
     assert own["files"] == 1
+
+
+def test_files_that_are_gone_when_the_command_ends_are_named(tmp_path) -> None:
+    with pytest.raises(UserError, match=r"a\.csv: expected the file that was just written, found none"):
+        with recorded(["litpose", "x"], MODULE):
+            for name in ("a.csv", "b.csv", ".parts/c.json", "checkpoints/d.ckpt"):
+                write(tmp_path / name, name)
+            for name in ("a.csv", ".parts/c.json", "checkpoints/d.ckpt"):
+                (tmp_path / name).unlink()
+    assert list(read_provenance(tmp_path)["files"]) == ["b.csv"]

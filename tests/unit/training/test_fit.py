@@ -25,10 +25,10 @@ def train(data, tmp_path, monkeypatch):
     """Train into a folder of this name on the CPU, which repeats itself to the bit; return the folder."""
     monkeypatch.setattr("lightning_pose.training.fit.pick_device", lambda: torch.device("cpu"))
 
-    def run(name="model", model=(), **training):
+    def run(name="model", model=(), keeps_finished=False, **training):
         settings = tiny_settings(data[0], **{"precision": Precision.fp32, **training})
         settings = replace(settings, model=replace(settings.model, **dict(model)))
-        fit(settings, data[1], tmp_path / name)
+        fit(settings, data[1], tmp_path / name, keeps_finished)
         return tmp_path / name
 
     return run
@@ -165,6 +165,18 @@ def test_another_training_in_the_folder_leaves_nothing_of_the_first(train) -> No
     folder = train(max_steps=2, rng_seed_model_pt=5)
     assert not same(weights(folder), first)
     assert len(list((folder / "tb_logs").glob("events.*"))) == 1
+
+
+def test_what_a_finished_training_lacks_is_written(train) -> None:
+    """As when Snakemake, which was killed and goes on, removed it while the training went on, too."""
+    folder = train()
+    before = {name: (folder / name).read_bytes() for name in ("config.yaml", "splits.json")}
+    own = (folder / "model.safetensors").stat().st_ino
+    for name in before:
+        (folder / name).unlink()
+    train(keeps_finished=True)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert (folder / "model.safetensors").stat().st_ino == own
 
 
 def test_a_training_that_fails_leaves_no_weights(train, data, tmp_path) -> None:

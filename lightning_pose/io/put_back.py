@@ -1,0 +1,60 @@
+"""Files that were put back with their old times, which nobody sees who asks for times. Standard library only.
+
+A file's change time (ctime) tells of it: no program can set that back. A copy of a project has new ones, too,
+so that contents decide.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from lightning_pose.io.files import read_json, sha256, write_json
+
+logger = logging.getLogger(__name__)
+
+Stamp = list[int]  # bytes, time of change of the content, and of anything about the file
+
+
+def renew_put_back(digests: Mapping[str, str | None], index: Path) -> list[str]:
+    """Give files the present time that are others than they were, whatever their times say.
+
+    Parameters
+    ----------
+    digests : files, each with the SHA-256 that it had; None = whoever asks will look into it.
+    index : JSON file of what was seen of each the last time; it is written anew.
+
+    Returns
+    -------
+    list of str
+        The files that have another time now.
+    """
+    seen = read_json(index)
+    known = seen if isinstance(seen, dict) else {}
+    stamps = {path: stamp for path in digests if (stamp := _stamp(path)) is not None}
+    renewed = []
+    for path in [path for path, stamp in stamps.items() if known.get(path, stamp) != stamp]:
+        if digests[path] is not None and sha256(path) == digests[path]:
+            continue
+        try:
+            os.utime(path)
+            stamps[path] = _stamp(path) or stamps[path]
+            renewed.append(path)
+        except OSError as error:
+            stamps[path] = known[path]  # to be told of again
+            logger.warning("%s: changed, and it cannot be given the present time: %s", path, error.strerror)
+    if stamps != known:
+        with suppress(OSError):  # of a folder that may only be read
+            write_json(stamps, index)
+    return renewed
+
+
+def _stamp(path: str) -> Stamp | None:
+    try:
+        own = os.stat(path)
+    except OSError:
+        return None
+    return [own.st_size, own.st_mtime_ns, own.st_ctime_ns]
