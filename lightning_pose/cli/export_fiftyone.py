@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lightning_pose.cli.members import add_boxes, add_members
+from lightning_pose.cli.frames import add_boxes
+from lightning_pose.cli.members import add_members
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, write."""
-    from lightning_pose.cli.members import read_frames, read_skeleton
+    from lightning_pose.cli.frames import read_frames, read_skeleton
     from lightning_pose.evaluation.fiftyone_dataset import write_fiftyone
 
     name = args.name or args.output.resolve().name

@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lightning_pose.cli.members import add_boxes, add_members
+from lightning_pose.cli.frames import add_boxes
+from lightning_pose.cli.members import add_members
 
 LARGEST_SIDE, LEAST_SIDE = 1600, 64  # pixels of a frame's JPEG
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     """Read, draw, write."""
     import logging
 
-    from lightning_pose.cli.members import read_frames, read_skeleton
+    from lightning_pose.cli.frames import read_frames, read_skeleton
     from lightning_pose.evaluation.colors import parse_colors
     from lightning_pose.evaluation.gallery.clips import VideoMember
     from lightning_pose.evaluation.gallery.site import ClipChoice, write_gallery

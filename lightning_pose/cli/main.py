@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from lightning_pose import __version__
 from lightning_pose.types import UserError
 
+logger = logging.getLogger(__name__)
+
 # threads of OpenMP that spin while they wait starve those of other jobs; these spin for a moment only
 # (read when torch is loaded, which a subcommand does)
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
@@ -93,7 +95,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from lightning_pose.io.provenance import recorded
 
         module = f"lightning_pose.cli.{args.command}"
-        with _leaving_when_asked(), _alone_with_output(args), recorded(["litpose", *arguments], module):
+        with contextlib.ExitStack() as stack:
+            for own in (
+                _leaving_when_asked(),
+                _threads_told(args.debug),
+                _alone_with_output(args),
+            ):
+                stack.enter_context(own)
+            stack.enter_context(recorded(["litpose", *arguments], module))
             code = args.run(args)
     except UserError as error:
         if args.debug:
@@ -104,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if args.debug or error.filename is None:
             raise
-        print(f"litpose {args.command}: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"litpose {args.command}: {os.fsdecode(error.filename)}: {error.strerror}", file=sys.stderr)
         return USER_ERROR_CODE
     except KeyboardInterrupt:
         print(f"litpose {args.command}: interrupted", file=sys.stderr)
@@ -129,6 +138,22 @@ def _leaving_when_asked() -> Iterator[None]:
     finally:
         if signal.getsignal(signal.SIGTERM) is leave:  # who was asked to leave is on the way out
             signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _threads_told(debug: bool) -> Iterator[None]:
+    """Say in one line what ended a thread; where that matters to the command, it fails by itself."""
+
+    def tell(failure: threading.ExceptHookArgs) -> None:
+        name = failure.thread.name if failure.thread else "a thread"
+        logger.warning("%s ended: %s: %s", name, failure.exc_type.__name__, failure.exc_value)
+
+    before = threading.excepthook
+    threading.excepthook = before if debug else tell
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightning_pose.evaluation.gallery.frames import GalleryFrames
     from lightning_pose.evaluation.ood_input import Comparison, MemberFiles, MissingMember
 
 
@@ -33,46 +32,12 @@ def add_members(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_boxes(parser: argparse.ArgumentParser) -> None:
-    """Add what else is known of the frames: where their images are, boxes, the skeleton."""
-    parser.add_argument(
-        "--data_dir", type=Path, required=True, help="folder that image paths are relative to"
-    )
-    parser.add_argument(
-        "--bbox",
-        nargs=4,
-        action="append",
-        default=[],
-        metavar=("KIND", "SEED", "IND", "OOD"),
-        help="a member's bounding-box CSVs of both sets (repeatable)",
-    )
-    parser.add_argument("--config", type=Path, help="a config file, for the skeleton")
-
-
 def parse_members(args: argparse.Namespace) -> tuple[list[MemberFiles], list[MissingMember]]:
     """Return the members that `add_members` asked for, and those that are missing."""
     from lightning_pose.evaluation.ood_input import MemberFiles, MissingMember
 
     members = [MemberFiles(kind, seed, Path(ind), Path(ood)) for kind, seed, ind, ood in args.member]
     return members, [MissingMember(kind, seed) for kind, seed in args.missing]
-
-
-def read_frames(args: argparse.Namespace) -> GalleryFrames:
-    """Read every labelled frame, and what `add_members` and `add_boxes` asked for was found in it."""
-    from lightning_pose.evaluation.gallery.frames import BoxFiles, read_gallery
-
-    members, missing = parse_members(args)
-    boxes = [BoxFiles(kind, seed, Path(ind), Path(ood)) for kind, seed, ind, ood in args.bbox]
-    return read_gallery(args.ind_labels, args.ood_labels, members, boxes, missing)
-
-
-def read_skeleton(args: argparse.Namespace) -> list[list[str]]:
-    """Return the pairs of keypoints to join, none without a config."""
-    if args.config is None:
-        return []
-    from lightning_pose.config import find_config, load_config
-
-    return load_config(find_config(args.config), warn=False).data.skeleton
 
 
 def read_members(args: argparse.Namespace) -> tuple[list[Comparison], list[MissingMember]]:

@@ -251,7 +251,9 @@ def test_a_missing_smoother_is_named(tmp_path, capsys) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("eks") is not None, reason="the smoother is installed here")
 def test_another_python_gets_the_whole_command(tmp_path) -> None:
     paths = write_members(tmp_path, *noisy_members(walk(6)))
-    (tmp_path / "python").symlink_to(sys.executable)
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    other.chmod(0o755)
     command = [
         "-m",
         "lightning_pose.cli.main",
@@ -260,7 +262,7 @@ def test_another_python_gets_the_whole_command(tmp_path) -> None:
         "--output",
         str(tmp_path / "s.csv"),
     ]
-    options = ["--view", "0,1", "--view", "2,3", "--smooth_param", "2", "--python", str(tmp_path / "python")]
+    options = ["--view", "0,1", "--view", "2,3", "--smooth_param", "2", "--python", str(other)]
     done = subprocess.run([sys.executable, *command, *options], capture_output=True, text=True)
     assert done.returncode == 2
     assert "expected the package ensemble-kalman-smoother" in done.stderr
