@@ -88,6 +88,7 @@ class Predictor:
             torch, unless a runtime is asked for.
         """
         if is_shared:
+            self._get_ready()
             return self
         if self._view is None:
             self._view = VideoPredictor(self)

@@ -98,7 +98,6 @@ def main(path):
     own = [module.name for module in commands]
     for name in (*HEAVY, *own):
         importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen(64)

@@ -191,12 +191,12 @@ def test_damaged_weights_are_refused(copied, damage) -> None:
         Predictor(copied)
 
 
-@pytest.fixture(params=["images", "video"])
+@pytest.fixture(params=["images", "video", "shard"])
 def use(request):
     """What a network is used for; its weights are refused before anything is looked at."""
     if request.param == "images":
         return lambda predictor: predictor.predict_images(["nowhere.png"], predictor.model_dir)
-    return lambda predictor: predictor.for_video()
+    return lambda predictor: predictor.for_video(is_shared=request.param == "shard")
 
 
 @pytest.mark.parametrize(
