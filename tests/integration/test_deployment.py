@@ -1,4 +1,4 @@
-"""Environments that Snakemake brings itself: stand-ins for conda and apptainer, neither of which is needed."""
+"""Environments that Snakemake brings itself: stand-ins for conda and apptainer, which need not be there."""
 
 import os
 import re
@@ -100,7 +100,7 @@ def created_environment(stand_ins: Path) -> tuple[Path, Path]:
 
 
 def test_conda_makes_the_environment_and_jobs_run_in_it(project: Path, stand_ins: Path) -> None:
-    run(project, stand_ins, "--sdm", "conda", FIRST)
+    run(project, stand_ins, "--sdm", "conda", "--", FIRST)
     file, prefix = created_environment(stand_ins)
     assert prefix.parent == project / ".snakemake" / "conda"
     assert file.read_bytes() == (project / "envs" / "environment.yaml").read_bytes()
@@ -114,7 +114,7 @@ def test_conda_makes_the_environment_and_jobs_run_in_it(project: Path, stand_ins
 
     (stand_ins / "asked").unlink()
     (project / FIRST).unlink()
-    run(project, stand_ins, "--sdm", "conda", FIRST)
+    run(project, stand_ins, "--sdm", "conda", "--", FIRST)
     assert not [line for line in lines_of(stand_ins / "asked") if "create" in line], "it is there already"
 
 
@@ -147,7 +147,7 @@ def test_apptainer_runs_jobs_in_the_image_with_the_code_of_the_project(
     image = project / "envs" / "cropzoom.sif"
     image.touch()
     there = set(os.listdir(project))
-    run(project, stand_ins, "--sdm", "apptainer", FIRST)
+    run(project, stand_ins, "--sdm", "apptainer", "--", FIRST)
     version, asked = lines_of(stand_ins / "asked")[:2]
     assert version == "--version"
     assert asked.startswith(f"exec --home {project} ") and " envs/cropzoom.sif bash -c " in asked

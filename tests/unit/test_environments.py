@@ -93,7 +93,7 @@ def test_the_script_installs_from_anywhere_and_torch_first(tmp_path: Path, extra
 
 
 def commands() -> dict[str, str]:
-    """Return the text of each rule with a command of its own; `use rule` takes another's, environment and all."""
+    """Return the text of each rule with a command; `use rule` takes another's, environment and all."""
     found = {}
     for file in (ROOT / "workflow" / "rules").glob("*.smk"):
         _, *parts = re.split(r"^(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE)
