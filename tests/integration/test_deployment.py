@@ -23,6 +23,7 @@ echo "$*" >> {folder}/asked
 case "$*" in
     "info --json") echo '{{"conda_prefix": "{folder}", "platform": "linux-64"}}' ;;
     --version) echo "conda 25.9.1" ;;
+    "clean -y --tarballs") ;;
     "config --get channel_priority --json") echo '{{"get": {{"channel_priority": "strict"}}}}' ;;
     "env create --quiet --no-default-packages --file "*" --prefix "*)
         mkdir -p "$8/bin" && cp {folder}/environment/* "$8/bin" ;;
