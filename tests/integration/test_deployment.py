@@ -93,53 +93,56 @@ def lines_of(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
-def created_environment(stand_ins: Path) -> tuple[Path, Path]:
-    """Return the file and the folder that conda was asked once to make an environment of."""
-    (created,) = [line for line in lines_of(stand_ins / "asked") if "create" in line]
-    file, prefix = re.search(r" --file (\S+) --prefix (\S+)$", created).groups()
-    return Path(file), Path(prefix)
+def created_environments(project: Path, stand_ins: Path) -> dict[str, str]:
+    """Return the folders that conda was asked to make environments in, by the file in envs/ they are of."""
+    found = {}
+    for line in lines_of(stand_ins / "asked"):
+        if " create " in line:
+            file, folder = re.search(r" --file (\S+) --prefix (\S+)$", line).groups()
+            content = Path(file).read_bytes()
+            (name,) = [
+                path.name for path in (project / "envs").glob("*.yaml") if path.read_bytes() == content
+            ]
+            assert name not in found, "made twice"
+            found[name] = folder
+    return found
+
+
+def installed(stand_ins: Path, folder: str) -> list[str]:
+    """Return what the pip of an environment was told to install."""
+    pip = f"{folder}/bin/python -m pip install --quiet "
+    return [line.removeprefix(pip) for line in lines_of(stand_ins / "installed") if line.startswith(pip)]
 
 
 def test_conda_makes_the_environment_and_jobs_run_in_it(project: Path, stand_ins: Path) -> None:
     run(project, stand_ins, "--sdm", "conda", "--", FIRST)
-    file, prefix = created_environment(stand_ins)
-    assert prefix.parent == project / ".snakemake" / "conda"
-    assert file.read_bytes() == (project / "envs" / "environment.yaml").read_bytes()
+    made = created_environments(project, stand_ins)
+    assert list(made) == ["environment.yaml"]
+    folder = made["environment.yaml"]
+    assert Path(folder).parent == project / ".snakemake" / "conda"
     pins = project / "envs" / "constraints.txt"
-    install = f"{prefix}/bin/python -m pip install --quiet --constraint {pins}"
     torch = next(line for line in lines_of(pins) if line.startswith("torch=="))
-    assert lines_of(stand_ins / "installed") == [f"{install} {torch}", f"{install} --editable {project}"]
+    told = [f"--constraint {pins} {torch}", f"--constraint {pins} --editable {project}"]
+    assert installed(stand_ins, folder) == told
     (called,) = lines_of(stand_ins / "called")
-    assert called.startswith(f"{prefix}/bin/litpose create_demo_data ")
+    assert called.startswith(f"{folder}/bin/litpose create_demo_data ")
     assert (project / FIRST).read_text() == "1\n"
 
     (stand_ins / "asked").unlink()
     (project / FIRST).unlink()
     run(project, stand_ins, "--sdm", "conda", "--", FIRST)
-    assert not [line for line in lines_of(stand_ins / "asked") if "create" in line], "it is there already"
+    assert not created_environments(project, stand_ins), "it is there already"
 
 
 def test_the_smoother_gets_an_environment_of_its_own(project: Path, stand_ins: Path) -> None:
-    """Where conda brings it, no --python is asked for."""
     config = project / "config" / "tiny.yaml"
     config.write_text(config.read_text().replace("workflow:\n", "workflow:\n  videos: [a.mp4]\n"))
-    run(
-        project,
-        stand_ins,
-        "--sdm",
-        "conda",
-        "--conda-create-envs-only",
-        "--until",
-        "smooth_video",
-        "smoothed",
-    )
-    file, prefix = created_environment(stand_ins)
-    assert file.read_bytes() == (project / "envs" / "eks.yaml").read_bytes()
-    install = f"{prefix}/bin/python -m pip install --quiet"
-    assert lines_of(stand_ins / "installed") == [
-        f"{install} --requirement {project}/envs/eks-requirements.txt",
-        f"{install} --no-deps --editable {project}",
-    ]
+    run(project, stand_ins, "--sdm", "conda", "--conda-create-envs-only", "smoothed")
+    made = created_environments(project, stand_ins)
+    assert made.keys() == {"environment.yaml", "eks.yaml"}
+    requirements = project / "envs" / "eks-requirements.txt"
+    told = [f"--requirement {requirements}", f"--no-deps --editable {project}"]
+    assert installed(stand_ins, made["eks.yaml"]) == told
 
 
 def test_apptainer_runs_jobs_in_the_image_with_the_code_of_the_project(
