@@ -29,11 +29,9 @@ from lightning_pose.types import UserError
 
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
 PROJECT = str(Path(workflow.basedir).resolve())
-os.environ["CROPZOOM_SOURCE"] = PROJECT
 # a container brings the packages; the code that its jobs run is this project's, whose fingerprints are in the rules
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [PROJECT, os.environ.get("PYTHONPATH")])
-)
+CODE = os.pathsep.join(filter(None, [PROJECT, os.environ.get("PYTHONPATH")]))
+os.environ.update(CROPZOOM_SOURCE=PROJECT, PYTHONPATH=CODE)
 DATASETS = sorted(
     path.stem
     for path in Path("config").glob("*.yaml")
