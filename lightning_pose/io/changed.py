@@ -64,7 +64,7 @@ def have_looked_into(path: str | Path) -> None:
 def changed_files(folder: Path, seen: Mapping[str, Stamps], now: dict[str, Stamps]) -> list[Path]:
     """Return the files of a folder that differ from what ``provenance.json`` tells of them.
 
-    Only those are read whose size and times are neither as they were written nor as they were seen whole.
+    Only those are read whose size and times are not as they were when they were seen whole.
 
     Parameters
     ----------
@@ -92,10 +92,7 @@ def changed_files(folder: Path, seen: Mapping[str, Stamps], now: dict[str, Stamp
 
 
 def _is_whole(path: Path, stamp: Stamp, told: Mapping[str, Any]) -> bool:
-    size, mtime_ns, _ = stamp
-    if size != told.get("bytes", size):
-        return False
-    return mtime_ns == told.get("mtime_ns") or sha256(path) == told["sha256"]
+    return stamp[0] == told.get("bytes", stamp[0]) and sha256(path) == told["sha256"]
 
 
 def not_replaced(folder: Path, names: Iterable[str]) -> list[Path]:

@@ -106,7 +106,7 @@ def add_run(
         inputs = {Path(name).name for name in run["inputs"] if Path(name).parent == folder}
         sources = sorted({known["run"] for name, known in before["files"].items() if name in inputs})
         files = {name: known for name, known in before["files"].items() if (folder / name).is_file()}
-        files |= {name: {"run": own, **_written(folder / name)} for name in names if is_own(folder / name)}
+        files |= {name: {"run": own, **checksum(folder / name)} for name in names if is_own(folder / name)}
         runs = {**before["runs"], own: {**run, "after": sources}}
         kept = _reachable({known["run"] for known in files.values()}, runs)
         write_json({"files": files, "runs": {key: runs[key] for key in kept}}, folder / PROVENANCE_FILE)
@@ -120,11 +120,6 @@ def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(files, dict) or not isinstance(runs, dict):
         return {"files": {}, "runs": {}}
     return {"files": {name: own for name, own in files.items() if own.get("run") in runs}, "runs": runs}
-
-
-def _written(path: Path) -> dict[str, Any]:
-    """Return a file's checksum, and its time: while that stays, nobody has to read it."""
-    return {"mtime_ns": path.stat().st_mtime_ns, **checksum(path)}
 
 
 def checksum(path: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def tell_changes(changed, damaged, keeps):
         logger.warning(
             f"{path}: not what its command wrote: changed by hand, or damaged; {then}"
         )
-    crops = {path for paths in damaged.values() for path in paths}
+    crops = {os.path.normpath(path) for paths in damaged.values() for path in paths}
     for path in sorted(crops - changed):
         logger.warning(f"{path}: missing, or not what was cropped: cropped again")
 
