@@ -89,6 +89,12 @@ def test_damaged_results_are_made_again_and_nothing_else(project, damage) -> Non
     assert "not what its command wrote" not in said_by(snakemake(project, TARGET, "--dry-run"))
 
 
+def test_what_was_just_made_need_not_be_read(finished) -> None:
+    seen = read_json(finished / SEEN)
+    unknown = [name for name in MADE_BY if Path(name).name not in seen.get(str(Path(name).parent), {})]
+    assert unknown == []
+
+
 def test_a_dry_run_tells_and_changes_nothing(project) -> None:
     change_first_cell(project / PREDICTIONS)
     before = results_of(project)

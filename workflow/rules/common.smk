@@ -25,7 +25,7 @@ from lightning_pose.io.changed import (
 from lightning_pose.io.crop_manifest import MANIFEST, examine_crops
 from lightning_pose.io.files import read_json, write_json
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.put_back import renew_put_back
+from lightning_pose.io.put_back import renew_put_back, stamp_of
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores

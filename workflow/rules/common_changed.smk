@@ -16,10 +16,19 @@ if not KEEP_CHANGED:
     os.environ[REFUSED_IN] = os.path.abspath("results")
 
 
+def seen_whole():
+    known = read_json(WHOLE_FILES)
+    return known if isinstance(known, dict) else {}
+
+
+def note_whole(now):
+    with suppress(OSError):  # of a folder that may only be read
+        write_json(now, WHOLE_FILES)
+
+
 def look_through_results():
     """Return the results that are not what their commands wrote, and of manifests the damaged crops."""
-    known, now, changed, damaged = read_json(WHOLE_FILES), {}, [], {}
-    seen = known if isinstance(known, dict) else {}
+    seen, now, changed, damaged = seen_whole(), {}, [], {}
     for folder, folders, files in os.walk("results"):
         folders[:] = [name for name in folders if name not in WITHOUT_OUTPUTS]
         if PROVENANCE_FILE in files:
@@ -31,8 +40,7 @@ def look_through_results():
             damaged |= {manifest: crops} if crops else {}
             now |= {manifest: newest} if newest and not crops else {}
     if now != seen:
-        with suppress(OSError):  # of a folder that may only be read
-            write_json(now, WHOLE_FILES)
+        note_whole(now)
     return {str(path) for path in changed}, damaged
 
 
@@ -90,6 +98,19 @@ def make_again(files, execute):
     return failed
 
 
+def note_finished(execute):
+    """Run what is asked for, and note that what was just made is whole, so that the next start does not read it."""
+    try:
+        execute()
+    finally:
+        now, jobs = seen_whole(), workflow.dag.finished_jobs if workflow.dag else ()
+        made = [Path(file) for job in jobs for file in job.output]
+        for path in made:
+            now.setdefault(str(path.parent), {})[path.name] = stamp_of(path)
+        if made:
+            note_whole(now)
+
+
 def mended_first(execute):
     """Have results that are not what their commands wrote made again before anything else is planned.
 
@@ -100,6 +121,8 @@ def mended_first(execute):
     def run(executor_plugin, **options):
         kind, own = executor_plugin.common_settings, workflow.dag_settings
         everything = partial(execute, executor_plugin=executor_plugin, **options)
+        if not kind.dryrun_exec and not kind.touch_exec:
+            everything = partial(note_finished, everything)
         changed, damaged = look_through_results()
         keeps = KEEP_CHANGED or workflow.execution_settings.no_hooks
         tell_changes(changed, damaged, keeps)
