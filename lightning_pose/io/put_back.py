@@ -56,6 +56,6 @@ def stamp_of(path: str | Path) -> Stamp | None:
     """Return a file's size and times, None if there is none."""
     try:
         own = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # the latter of names that no file can have
         return None
     return [own.st_size, own.st_mtime_ns, own.st_ctime_ns]

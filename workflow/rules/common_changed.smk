@@ -17,8 +17,14 @@ if not KEEP_CHANGED:
 
 
 def seen_whole():
-    known = read_json(WHOLE_FILES)
-    return known if isinstance(known, dict) else {}
+    """What was whole the last time: stamps of files, by folder and name, and of manifests the time of their crops."""
+    found = read_json(WHOLE_FILES)
+    known = found if isinstance(found, dict) else {}
+    return {key: own for key, own in known.items() if type(own) is kind_of(key)}
+
+
+def kind_of(key):
+    return int if Path(key).name == MANIFEST else dict
 
 
 def note_whole(now):
@@ -49,7 +55,7 @@ def tell_changes(changed, damaged, keeps):
     then = (
         "used as it is"
         if keeps
-        else "made again where it is needed, and kept as *.changed (used as it is with --config keep_changed=true)"
+        else "made again where it is needed, and kept as *.changed (--config keep_changed=true uses it as it is)"
     )
     for path in sorted(changed):
         logger.warning(
@@ -124,13 +130,16 @@ def mended_first(execute):
         if not kind.dryrun_exec and not kind.touch_exec:
             everything = partial(note_finished, everything)
         changed, damaged = look_through_results()
-        keeps = KEEP_CHANGED or workflow.execution_settings.no_hooks
+        keeps = KEEP_CHANGED or workflow.execution_settings.no_hooks or kind.touch_exec
         tell_changes(changed, damaged, keeps)
         CHANGED.update(() if keeps else changed)
         wrong, failed = CHANGED | set(damaged), None
         if kind.dryrun_exec and wrong:
             forced = {*own.forcerun, *made_by(makers_of(wrong)[0], wrong)}
             workflow.dag_settings = replace(own, forcerun=forced)
+            logger.warning(
+                "what depends on them is listed, too: it is made again only if they turn out different"
+            )
         elif not kind.touch_exec and not own.forceall:
             failed = make_again(wrong, everything)
         everything()
