@@ -139,7 +139,7 @@ def show(folder: Path, browser: str) -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as driver:
-        own = driver.chromium.launch(executable_path=browser, args=list(FLAGS))
+        own = driver.chromium.launch(executable_path=shutil.which(browser) or browser, args=list(FLAGS))
         for _ in range(3):
             page = own.new_context().new_page()
             begin = time.monotonic()
