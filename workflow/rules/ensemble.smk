@@ -69,7 +69,7 @@ rule expected_errors:
 
 
 rule calibrate:
-    """Learn from labelled frames how wrong an ensemble's keypoints are, given its deviation and confidence."""
+    """Learn from labelled frames how wrong an ensemble's keypoints are, and how to tell without labels."""
     input:
         ind_labels=ind_labels,
         ood_labels=ood_labels,
