@@ -4,7 +4,8 @@ Labelled frames teach it. Each of the three is mapped to an error by isotonic re
 weighted geometric mean, with the weights of a linear regression of the logarithms, none below 0: what tells
 nothing of errors has no weight. The interval about it is split conformal: quantiles of error over expected
 error on frames that the regression did not see, in turn. Frames, never single keypoints, are held out, since
-those of a frame are wrong together. Axes: N frames, K keypoints, J signals; pixels are those of the filmed frame.
+those of a frame are wrong together. Axes: N frames, K keypoints, J signals; pixels are those of the filmed
+frame.
 
 References
 ----------
