@@ -39,7 +39,9 @@ class MissingMember:
     seed: str
 
 
-@dataclass(frozen=True)
+@dataclass(
+    frozen=True, eq=False
+)  # the same one is the same object, so that what follows from it is remembered
 class Comparison:
     """All members on one set of frames.
 

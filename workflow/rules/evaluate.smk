@@ -98,6 +98,11 @@ rule plot_ood:
             category="{dataset}",
             subcategory="figures",
         ),
+        files=expand(
+            "results/{{dataset}}/figures/{page}.{suffix}",
+            page=OOD_PAGES,
+            suffix=("pdf", "csv"),
+        ),
     log:
         "results/{dataset}/logs/plot_ood.log",
     benchmark:
