@@ -248,6 +248,23 @@ def read_calibration(path: Path) -> FileCalibration:
     return FileCalibration(model, names, shapes)
 
 
+def read_coverage(path: Path) -> dict[str, tuple[float, int]]:
+    """Return the share of errors on held-out frames that lie in their interval, and their number, by set.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or another.
+    """
+    content = read_json(path)
+    try:
+        entries = content["held_out_coverage"].items()
+        return {str(name): (float(own["share"]), int(own["n"])) for name, own in entries}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        found = "another or damaged file" if path.is_file() else "no such file"
+        raise UserError(Problem(str(path), "a calibration by litpose calibrate", found)) from None
+
+
 def _read_steps(content: Any) -> Steps:
     return np.array(content["at"], float), np.array(content["error_px"], float)
 

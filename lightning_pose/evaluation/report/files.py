@@ -55,6 +55,11 @@ FURTHER = (
     (NUMBERS, "every number of the figures, one a row"),
     ("sweep_table.csv", "errors of all kinds over their seeds"),
 )
+# of each ensemble and video
+OF_ENSEMBLES = {
+    "expected_error.pdf": "trajectories in bands of their expected error",
+    "smoothed_predictions.csv": "smoothed trajectories",
+}
 
 
 class Linker:
@@ -193,6 +198,9 @@ def further(contents: Contents, links: Linker) -> Markup:
     ]
     videos = sorted(contents.folder.glob("cropzoom_*/video_preds/*/labeled.mp4"))
     entries += [element("li", links.link(path), ": video with predictions") for path in videos]
+    for name, told in OF_ENSEMBLES.items():
+        paths = sorted(contents.folder.glob(f"ensemble/*/video_preds/*/{name}"))
+        entries += [element("li", links.link(path), f": {told}") for path in paths]
     if not entries:
         return element("p", "Nothing yet.", class_="faint")
     about = f"{counted(len(entries), 'file')}, linked from where this page was written."
