@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 CSVS = ("labels.csv", "labels_new.csv")
 TABLE = "results/tiny/sweep_table.csv"
-GALLERY = "results/tiny/gallery/index.html"
+GALLERY, FIFTYONE = "results/tiny/gallery/index.html", "results/tiny/fiftyone/samples.json"
 CONFIG = """
 data: {data_dir: data}
 workflow:
@@ -88,6 +88,20 @@ def test_plots_and_table_go_on_without_a_failed_model_and_name_it(folder: Path) 
         ("pose_1.8", "0", "1"),
     }
     assert "1 of 4 members missing: pose_1.8 seed 1" in (results / "logs" / "plot_ood.log").read_text()
+
+
+def test_without_ood_labels_what_is_possible_is_drawn(folder: Path) -> None:
+    predict(folder)
+    config = CONFIG.replace("  ood_csv: labels_new.csv\n", "")
+    assert config != CONFIG
+    (folder / "config" / "tiny.yaml").write_text(config)
+    calibration = "results/tiny/ensemble/single/calibration.json"
+    assert planned(folder, targets=(TARGET, TABLE, GALLERY, FIFTYONE, calibration))["calibrate"] == 1
+    rules = ("plot_ood", "sweep_table")
+    done = snakemake(folder, TARGET, TABLE, "--config", "allow_missing=true", "--allowed-rules", *rules)
+    assert done.returncode == 0, done.stderr
+    sets = {row["set"] for row in csv.DictReader((folder / TABLE).open())}
+    assert sets == {"InD"} and (folder / TARGET).is_file()
 
 
 def test_predictions_of_another_tool_are_a_kind_of_plots_tables_gallery_ensemble_and_report(

@@ -26,6 +26,7 @@ rule write_gallery:
         mem_mb=table_mb,
         runtime=gallery_minutes,
     params:
+        ood=ood_option,
         members=plotted_options,
         boxes=gallery_box_options,
         videos=gallery_video_options,
@@ -37,7 +38,7 @@ rule write_gallery:
     shell:
         "litpose gallery"
         " --ind_labels {input.ind_labels:q}"
-        " --ood_labels {input.ood_labels:q}"
+        " {params.ood:q}"
         " {params.members:q}"
         " {params.boxes:q}"
         " {params.videos:q}"
