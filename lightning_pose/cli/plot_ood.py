@@ -21,12 +21,10 @@ def run(args: argparse.Namespace) -> None:
     """Compute, write the table, draw."""
     from lightning_pose.cli.members import read_members
     from lightning_pose.evaluation.colors import parse_colors
-    from lightning_pose.evaluation.ood_table import write_figure_tables, write_table
+    from lightning_pose.evaluation.ood_table import write_table
     from lightning_pose.evaluation.plots import draw_ood_plots
 
     colors = parse_colors(args.colors)
     comparisons, _ = read_members(args)
-    write_table(comparisons, args.metrics)
-    if args.figures_dir is not None:
-        write_figure_tables(comparisons, args.figures_dir)
+    write_table(comparisons, args.metrics, args.figures_dir)
     draw_ood_plots(comparisons, args.output, colors, args.figures_dir)

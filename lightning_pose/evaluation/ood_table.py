@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,8 @@ COLUMNS = (
     "value", "n",
 )  # fmt: skip
 LIMITS_PX = (5.0, 10.0)
+SAMPLES = "error_scatter"  # the figure of all of them
+COPIED_AT_ONCE = 1 << 20  # characters
 REMEMBERED = 64  # results, which are both drawn and written
 OF_ERRORS = ("n", "mean", "median", "p90")  # need no standard deviation
 QUANTILES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
@@ -204,20 +207,26 @@ FIGURES: dict[str, Sequence[Callable[[Comparison], Iterator[Row]]]] = {
     "error_vs_deviation": (_curve_rows,),
     "risk_coverage": (_risk_rows,),
     "error_per_keypoint": (_keypoint_rows,),
-    "error_scatter": (),  # the samples
+    SAMPLES: (),  # errors and deviations one by one
     "numbers": (_summary_rows, _comparison_rows),
 }
 
 
-def write_table(comparisons: list[Comparison], path: Path) -> None:
-    """Write ``ood_metrics.csv``: everything."""
-    _write(comparisons, (table_rows,), True, path)
+def write_table(comparisons: list[Comparison], path: Path, figures_dir: Path | None = None) -> None:
+    """Write ``ood_metrics.csv``: every number of the plots.
 
-
-def write_figure_tables(comparisons: list[Comparison], folder: Path) -> None:
-    """Write what is behind each figure as ``<figure>.csv``, with the columns of ``ood_metrics.csv``."""
-    for name, makers in FIGURES.items():
-        _write(comparisons, makers, not makers, folder / f"{name}.csv")
+    Parameters
+    ----------
+    comparisons : InD and OOD.
+    path : the table to write.
+    figures_dir : folder for what is behind each figure, as ``<figure>.csv`` with these columns; None = none.
+    """
+    samples = None
+    if figures_dir is not None:
+        samples = figures_dir / f"{SAMPLES}.csv"
+        for name, makers in FIGURES.items():
+            _write(comparisons, makers, not makers, figures_dir / f"{name}.csv")
+    _write(comparisons, (table_rows,), True, path, samples)
 
 
 def _write(
@@ -225,12 +234,19 @@ def _write(
     makers: Sequence[Callable[[Comparison], Iterator[Row]]],
     with_samples: bool,
     path: Path,
+    written_samples: Path | None = None,
 ) -> None:
+    """Write rows and, on request, samples, which are copied where they were written before."""
     with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for comparison in comparisons:
             for make in makers:
                 writer.writerows(make(comparison))
-            if with_samples:
+        if written_samples is not None:
+            with open(written_samples, newline="", encoding="utf-8") as samples:
+                next(samples)  # the header
+                shutil.copyfileobj(samples, file, COPIED_AT_ONCE)
+        elif with_samples:
+            for comparison in comparisons:
                 file.writelines(_sample_lines(comparison))

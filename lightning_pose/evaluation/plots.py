@@ -23,6 +23,7 @@ from lightning_pose.io.files import write_atomic
 from lightning_pose.types import Problem, UserError
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+MOST_DRAWN = 20_000  # points of a kind in a scatter; of more, a random sample
 RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
 STYLE: Any = {
     "font.size": 10,
@@ -221,6 +222,10 @@ def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
             errors, spread = paired(comparison.of_kind(kind), comparison.deviation)
             rho = summary(comparison, kind)["spearman"]
             label = f"{kind}: Spearman's \N{GREEK SMALL LETTER RHO} = {rho:.2f}"
+            if errors.size > MOST_DRAWN:
+                label += f" ({MOST_DRAWN:,} of {errors.size:,} drawn)"
+                drawn = np.random.default_rng(0).choice(errors.size, MOST_DRAWN, replace=False)
+                errors, spread = errors[drawn], spread[drawn]
             axis.scatter(
                 np.maximum(spread, 1e-2), np.maximum(errors, 1e-2), s=6, alpha=0.35, linewidths=0,
                 color=colors[kind], label=label, rasterized=errors.size > RASTER_FROM,

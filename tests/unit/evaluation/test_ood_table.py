@@ -14,7 +14,6 @@ from lightning_pose.evaluation.ood_table import (
     FIGURES,
     curves,
     summary,
-    write_figure_tables,
     write_table,
 )
 from lightning_pose.evaluation.risk_coverage import risk_curve
@@ -123,7 +122,8 @@ def test_boxes_of_keypoints_follow_from_the_samples(written, comparison) -> None
 def test_each_figure_has_its_part_of_the_table(written, comparison, tmp_path) -> None:
     both = [comparison("InD"), comparison("OOD")]
     rows = written(*both)
-    write_figure_tables(both, tmp_path / "figures")
+    write_table(both, tmp_path / "again.csv", tmp_path / "figures")
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "deep" / "ood_metrics.csv").read_bytes()
     parts = {"error_vs_deviation": ["curve"], "risk_coverage": ["risk_coverage"],
              "error_per_keypoint": ["keypoints"], "error_scatter": ["samples"],
              "numbers": ["summary", "comparison"]}  # fmt: skip
