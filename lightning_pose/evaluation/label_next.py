@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ from lightning_pose.io.labels import write_labels
 from lightning_pose.io.video import open_video
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Labels, Predictions, Problem, UserError
+
+logger = logging.getLogger(__name__)
 
 LABELS_FILE = "CollectedData.csv"
 LEAST_NOVELTY = 0.1  # of a pose that was chosen before: it may still be the worst by far
@@ -100,6 +103,8 @@ def export_frames(
     frames = select_frames(expected, predictions.keypoints_px, facts.times_s, count, apart_s)
     if not frames:
         raise UserError(Problem(str(predictions_csv), "frames with an expected error", "none"))
+    if len(frames) < count:
+        logger.warning("%s: %d frames that are %g s apart, not %d", video, len(frames), apart_s, count)
     names = {frame: f"labeled-data/{video.stem}/img{frame:08d}.png" for frame in frames}
     opened = open_video(facts)
     for frame in sorted(frames):  # as the film runs

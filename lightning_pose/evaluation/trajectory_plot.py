@@ -14,6 +14,7 @@ from lightning_pose.evaluation.plots import STYLE, save_figure
 from lightning_pose.types import Predictions
 
 BAND = 0.25  # opacity
+MARGIN = 0.3  # beside the trajectory, as a share of its range
 COLUMNS = 1200  # that a line is drawn with
 
 
@@ -41,6 +42,10 @@ def draw_trajectories(predictions: Predictions, upper_px: np.ndarray, paths: Seq
             axis.fill_between(starts, low, high, color=PALETTE[1], alpha=BAND, linewidth=0)
             starts, low, high = stretches(frames, values, values)
             axis.plot(np.repeat(starts, 2), np.stack([low, high], 1).ravel(), color=PALETTE[0], linewidth=0.7)
+            if np.isfinite(values).any():  # where the band is wide, it leaves the panel
+                least, most = np.nanmin(values), np.nanmax(values)
+                margin = max(MARGIN * (most - least), 1.0)
+                axis.set_ylim(least - margin, most + margin)
             if axis_number == 0:
                 axis.set_ylabel(names[k], rotation=0, ha="right", va="center")
         for axis, title in zip(axes[0], ("x (frame px)", "y (frame px)"), strict=True):
