@@ -1,12 +1,15 @@
-"""Time `litpose predict` with a cropzoom model on a synthetic video, and `predict_frame` on single frames.
+"""Time `litpose predict` with a cropzoom model on a video, and `predict_frame` on single frames.
 
     python benchmarks/video_speed.py --frames 1000 --backbone resnet18
+    python benchmarks/video_speed.py --cropzoom results/chickadee/cropzoom_0_1.8 \
+        --video data/chickadee/videos/ind_session0.mp4
 
 Prints frames/s of the whole command, the time spent in each part in one more run within this process, and the
 latency of single frames. Decoding and the detector's resizing run in a thread beside the networks: the parts
-may add up to more than the whole. The networks have random weights: they see noise as fast as animals. On a
-machine that does other work too, set OMP_WAIT_POLICY=PASSIVE, or threads that wait take the cores from those
-that work.
+may add up to more than the whole. Without --cropzoom and --video, networks of random weights see synthetic
+noise: as fast as animals in one runtime, but `auto` computes them in float32, since only trained weights tell
+whether bfloat16 keeps keypoints in place. On a machine that does other work too, set OMP_WAIT_POLICY=PASSIVE,
+or threads that wait take the cores from those that work.
 """
 
 from __future__ import annotations
@@ -58,24 +61,22 @@ def main() -> None:
     args = parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        video = write_video(root / "video.mp4", args.frames)
-        folders = [write_model(root / name, args, seed) for seed, name in enumerate(("detector", "pose"))]
-        create_cropzoom(*folders, root / "cropzoom", boxes=BoxSettings(min_confidence=0.0))
-        seconds = [whole_command(root / "cropzoom", video) for _ in range(args.repeats)]
-        model = CropZoomModel.from_dir(root / "cropzoom")
+        video = args.video or write_video(root / "video.mp4", args.frames)
+        zoom = args.cropzoom or write_cropzoom(root, args)
+        seconds = [whole_command(zoom, video, root / "out.csv") for _ in range(args.repeats)]
+        model = CropZoomModel.from_dir(zoom)
         total, parts = in_parts(model, video)
         latencies_ms = latency(model, video, args.singles)
-    cores = len(os.sched_getaffinity(0))
-    print(
-        f"{args.frames} frames of {WIDTH}x{HEIGHT}, h264; {args.backbone} twice, {args.size}x{args.size}, ",
-        end="",
-    )
+    facts, cores = probe_video(video), len(os.sched_getaffinity(0))
+    frames = facts.frame_count
+    networks = args.cropzoom.name if args.cropzoom else f"{args.backbone} twice, {args.size}x{args.size}"
+    print(f"{frames} frames of {facts.width}x{facts.height}; {networks}, ", end="")
     print(f"{model.pose.for_video().runtime.value}, {cores} cores")
-    rates = ", ".join(f"{args.frames / own:.0f}" for own in seconds)
-    print(f"whole command: {args.frames / sorted(seconds)[len(seconds) // 2]:.0f} frames/s (runs: {rates})")
-    print(f"in this process: {args.frames / total:.0f} frames/s; share of the time:")
+    rates = ", ".join(f"{frames / own:.0f}" for own in seconds)
+    print(f"whole command: {frames / sorted(seconds)[len(seconds) // 2]:.0f} frames/s (runs: {rates})")
+    print(f"in this process: {frames / total:.0f} frames/s; share of the time:")
     for name, own in parts.items():
-        print(f"  {name}: {100 * own / total:.0f} % ({1000 * own / args.frames:.2f} ms a frame)")
+        print(f"  {name}: {100 * own / total:.0f} % ({1000 * own / frames:.2f} ms a frame)")
     middle, late = np.percentile(latencies_ms, [50, 95])
     print(f"predict_frame: median {middle:.1f} ms, 95th percentile {late:.1f} ms (of {len(latencies_ms)})")
 
@@ -90,7 +91,18 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3, help="whole commands; the median is reported")
     parser.add_argument("--singles", type=int, default=200, help="frames to predict one by one")
-    return parser.parse_args()
+    parser.add_argument("--cropzoom", type=Path, help="folder of a trained cropzoom model, with --video")
+    parser.add_argument("--video", type=Path, help="with --cropzoom")
+    args = parser.parse_args()
+    if bool(args.cropzoom) != bool(args.video):
+        parser.error("--cropzoom and --video go together")
+    return args
+
+
+def write_cropzoom(root: Path, args: argparse.Namespace) -> Path:
+    folders = [write_model(root / name, args, seed) for seed, name in enumerate(("detector", "pose"))]
+    create_cropzoom(*folders, root / "cropzoom", boxes=BoxSettings(min_confidence=0.0))
+    return root / "cropzoom"
 
 
 def write_video(path: Path, frames: int) -> Path:
@@ -127,8 +139,9 @@ def write_model(folder: Path, args: argparse.Namespace, seed: int) -> Path:
     return folder
 
 
-def whole_command(folder: Path, video: Path) -> float:
+def whole_command(folder: Path, video: Path, output: Path) -> float:
     command = [sys.executable, "-m", "lightning_pose.cli.main", "predict", str(folder), str(video)]
+    command += ["--output", str(output)]
     begin = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ from lightning_pose.io.predictions import read_predictions
 
 PICTURES = Path(__file__).with_name("images")
 RESULTS, CONFIG = Path("results/chickadee"), Path("config/chickadee.yaml")
+OOD_VIDEO = Path("data/chickadee/videos/ood_session0.mp4")
 EXAMPLES = (0.35, 0.72, 0.88)  # which OOD frames, as a share of all
 HEIGHT = 480
 
@@ -33,7 +35,23 @@ def main() -> None:
     shutil.copyfile(RESULTS / "figures/error_vs_deviation.png", PICTURES / "error_vs_deviation.png")
     rgb = np.vstack([example(share) for share in EXAMPLES])
     cv2.imwrite(str(PICTURES / "predictions.jpg"), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    draw_sheet(PICTURES / "video_sheet.jpg")
     draw_dag(PICTURES / "dag.png")
+
+
+def draw_sheet(path: Path) -> None:
+    """Draw frames of the OOD video with what the first seed's detector and pose model together predict."""
+    parts = [RESULTS / f"{kind}_0{ratio}" for kind, ratio in (("single", ""), ("pose", "_1.8"))]
+    with tempfile.TemporaryDirectory() as folder:
+        zoom, sheet = Path(folder, "cropzoom"), Path(folder, "sheet.png")
+        unsure = ["--confidence_thresh_for_vid", "0.5", "--mark_unsure"]
+        for arguments in (
+            ["create_cropzoom", *parts, "--output_dir", zoom],
+            ["predict", zoom, OOD_VIDEO],
+            ["label_video", zoom, OOD_VIDEO, "--contact_sheet", sheet, *unsure],
+        ):
+            subprocess.run(["litpose", *map(str, arguments)], check=True)
+        cv2.imwrite(str(path), cv2.imread(str(sheet)), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def example(share: float) -> np.ndarray:

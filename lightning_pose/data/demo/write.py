@@ -23,7 +23,7 @@ from lightning_pose.types import Labels, Problem, UserError
 logger = logging.getLogger(__name__)
 
 IND_SESSIONS = 6
-OOD_SHIFTS = (2.2, 1.0, 1.8)  # of each OOD session: some are harder than others, as in the field
+OOD_SHIFTS = (2.6, 1.8, 1.4)  # of each OOD session: some are harder than others, as in the field
 IND_VIDEOS, OOD_VIDEOS = 2, 1
 LABEL_STEP = 37  # frames between labelled ones
 LABEL_ERROR_PX = 0.8  # standard deviation in x and in y: about 1 px of distance
