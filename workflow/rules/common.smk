@@ -15,11 +15,17 @@ from lightning_pose.cli.options import join_names
 from lightning_pose.config import load_config, override
 from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
-from lightning_pose.io.changed import PROVENANCE_FILE, changed_files
-from lightning_pose.io.crop_manifest import next_generation
-from lightning_pose.io.files import read_json
+from lightning_pose.io.changed import (
+    PROVENANCE_FILE,
+    REFUSED_IN,
+    changed_files,
+    not_replaced,
+    set_aside,
+)
+from lightning_pose.io.crop_manifest import MANIFEST, examine_crops
+from lightning_pose.io.files import read_json, write_json
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.put_back import renew_put_back
+from lightning_pose.io.put_back import renew_put_back, stamp_of
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
@@ -90,6 +96,11 @@ IN_FRAME_PX = (
     r"|pose[^/]*/image_preds/cropped_[^/]+/remapped_predictions"
     r"|ensemble/[^/]+/image_preds/[^/]+/predictions"
 )
+
+
+def is_set(name):
+    """Whether a switch of the command line is on: --config name=true."""
+    return str(config.get(name, False)).lower() in ("true", "1", "yes")
 
 
 wildcard_constraints:
@@ -320,7 +331,7 @@ def predictions_of(dataset, model, csv):
 
 
 # snakemake --config allow_missing=true: go on with the members that there are predictions of
-ALLOW_MISSING = str(config.get("allow_missing", False)).lower() in ("true", "1", "yes")
+ALLOW_MISSING = is_set("allow_missing")
 
 
 def members_there(wildcards):
@@ -441,12 +452,6 @@ def ind_crops(wildcards):
 
 def ind_manifest(wildcards):
     return f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}/{ind_csv(wildcards)}/crops.json"
-
-
-def crop_generation(wildcards):
-    """What crops there will be: changes when one of them is missing or damaged."""
-    folder = f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}"
-    return next_generation(f"{folder}/{wildcards.csv}/crops.json")
 
 
 def anchor_keypoints(wildcards):
