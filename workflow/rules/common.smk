@@ -128,13 +128,14 @@ def settings(dataset):
     except UserError as error:
         raise WorkflowError(str(error))
     refuse_unusable(dataset, "config/")
+    if not loaded.workflow.ind_csv:
+        raise WorkflowError(
+            f"config/{dataset}.yaml: workflow.ind_csv: expected a labels CSV, found none"
+        )
     for key in ("ind_csv", "ood_csv"):
-        if not getattr(loaded.workflow, key):
-            raise WorkflowError(
-                f"config/{dataset}.yaml: workflow.{key}: expected a labels CSV, found none"
-            )
         refuse_unusable(
-            getattr(loaded.workflow, key), f"config/{dataset}.yaml: workflow.{key}"
+            getattr(loaded.workflow, key) or "",
+            f"config/{dataset}.yaml: workflow.{key}",
         )
     refuse_unusable(loaded.data.data_dir, f"config/{dataset}.yaml: data.data_dir")
     for video in loaded.workflow.videos:
@@ -185,9 +186,10 @@ def labels_csv(wildcards):
     return labels_at(wildcards, wildcards.csv)
 
 
-def both_csvs(dataset):
-    workflow_settings = settings(dataset).workflow
-    return workflow_settings.ind_csv, workflow_settings.ood_csv
+def labelled_csvs(dataset):
+    """The labels CSVs, InD and, if there is one, OOD."""
+    own = settings(dataset).workflow
+    return (own.ind_csv, own.ood_csv) if own.ood_csv else (own.ind_csv,)
 
 
 def images_of(wildcards):
@@ -255,7 +257,7 @@ def data_generation(wildcards):
 
 def is_lost(dataset, folder):
     """Whether labels or labelled images are missing."""
-    paths = [folder / csv for csv in both_csvs(dataset)]
+    paths = [folder / csv for csv in labelled_csvs(dataset)]
     if not all(path.is_file() for path in paths):
         return True
     try:
@@ -313,7 +315,7 @@ def plot_members(wildcards):
         (
             model.kind,
             model.seed,
-            *(predictions_of(dataset, model, csv) for csv in both_csvs(dataset)),
+            *(predictions_of(dataset, model, csv) for csv in labelled_csvs(dataset)),
         )
         for model in models
     ]
@@ -364,9 +366,9 @@ def member_options(wildcards):
 def external_members(wildcards):
     """(kind, number, InD predictions, OOD predictions) of what other tools predicted."""
     return [
-        (kind, number, ind, ood)
+        (kind, number, *files[: len(labelled_csvs(wildcards.dataset))])
         for kind, own in settings(wildcards.dataset).workflow.external.items()
-        for number, (ind, ood) in enumerate(zip(own["ind"], own["ood"]))
+        for number, files in enumerate(zip(own["ind"], own["ood"]))
     ]
 
 
@@ -388,7 +390,7 @@ def plotted_options(wildcards):
 
 def external_predictions(wildcards):
     """What another tool predicted on a labelled set."""
-    place = both_csvs(wildcards.dataset).index(wildcards.csv)
+    place = labelled_csvs(wildcards.dataset).index(wildcards.csv)
     return {
         (kind, str(number)): files[place]
         for kind, number, *files in external_members(wildcards)
@@ -400,7 +402,7 @@ def external_errors(wildcards):
     return [
         f"results/{wildcards.dataset}/external/{kind}_{number}/image_preds/{csv}/predictions_pixel_error.csv"
         for kind, number, *_ in external_members(wildcards)
-        for csv in both_csvs(wildcards.dataset)
+        for csv in labelled_csvs(wildcards.dataset)
     ]
 
 
@@ -426,11 +428,17 @@ def ind_csv(wildcards):
 
 
 def ind_labels(wildcards):
-    return labels_at(wildcards, both_csvs(wildcards.dataset)[0])
+    return labels_at(wildcards, labelled_csvs(wildcards.dataset)[0])
 
 
 def ood_labels(wildcards):
-    return labels_at(wildcards, both_csvs(wildcards.dataset)[1])
+    """The OOD labels, where the config names any."""
+    return [labels_at(wildcards, csv) for csv in labelled_csvs(wildcards.dataset)[1:]]
+
+
+def ood_option(wildcards, input):
+    """The OOD labels, as an option of the command."""
+    return ["--ood_labels", str(input.ood_labels)] if input.ood_labels else []
 
 
 def ind_index(wildcards):
