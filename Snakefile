@@ -3,6 +3,7 @@
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_files.smk"
+include: "workflow/rules/common_changed.smk"
 include: "workflow/rules/common_video.smk"
 include: "workflow/rules/common_ensemble.smk"
 include: "workflow/rules/common_smooth.smk"

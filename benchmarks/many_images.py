@@ -24,7 +24,7 @@ from dag_scale import dry_run, lay_out
 
 from lightning_pose.cli.main import main as litpose
 from lightning_pose.io.bboxes import write_bboxes
-from lightning_pose.io.crop_manifest import next_generation
+from lightning_pose.io.crop_manifest import damaged_crops
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.settings import Settings
 from lightning_pose.training.origin import origin_of
@@ -68,7 +68,7 @@ def steps(data: Path, output: Path) -> dict[str, Callable[[], object]]:
         "index_images: check and checksum": lambda: litpose(index),
         "crop, the first time": lambda: litpose(crop),
         "crop, nothing to do": lambda: litpose(crop),
-        "DAG: crops missing or cut short?": lambda: next_generation(crops / "labels.csv" / "crops.json"),
+        "DAG: crops missing or cut short?": lambda: damaged_crops(crops / "labels.csv" / "crops.json"),
         "training: stale?": lambda: origin_of(Settings(), read_labels(labels), data),
     }
 

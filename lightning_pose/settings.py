@@ -400,7 +400,7 @@ class WorkflowSettings:
 
     data: WorkflowData = field(default_factory=WorkflowData)
     ind_csv: str | None = None  # labels to train on and, held out, to test on; a name in data_dir
-    ood_csv: str | None = None  # labels of animals and sessions never seen; a name in data_dir
+    ood_csv: str | None = None  # labels of animals and sessions never seen, if any; a name in data_dir
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])  # one ensemble member each
     crop_ratios: list[float] = field(default_factory=lambda: [1.8])  # side of the box over the animal's span
     anchor_keypoints: list[str] = field(default_factory=list)  # that the box is placed around; none = all

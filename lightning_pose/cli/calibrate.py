@@ -1,11 +1,13 @@
-"""Learn from labelled frames how wrong an ensemble's keypoints are, given its deviation and confidence.
+"""Learn from labelled frames how wrong an ensemble's keypoints are, by deviation, confidence and PCA error.
 
 litpose calibrate --set InD labels.csv ind_ensemble.csv --set OOD labels_new.csv ood_ensemble.csv
     --output calibration.json
 
 The predictions are those of `litpose ensemble`, with variances, in frame pixels. Frames that a member was
-trained on, or chose its weights by, are left out. The share of errors on held-out frames that lie in their
-90 % interval is printed and written for each set. `litpose expected_error` applies the calibration to videos.
+trained on, or chose its weights by, tell what poses look like: the PCA error is how far a predicted one lies
+from those. All other frames tell how wrong predictions are. The share of errors on held-out frames that lie
+in their 90 % interval is printed and written for each set. `litpose expected_error` applies the calibration
+to videos.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> None:
         export_frames(
             predictions, expected, args.predictions, args.video, args.label_next, args.count, args.apart_s
         )
-    files.write_expected_errors(predictions, expected, calibration, args.output)
+    files.write_expected_errors(predictions, expected, calibration.model, args.output)
     if args.plot:
         from lightning_pose.evaluation.trajectory_plot import draw_trajectories
 
-        draw_trajectories(predictions, calibration.interval(expected)[1], args.plot)
+        draw_trajectories(predictions, calibration.model.interval(expected)[1], args.plot)

@@ -17,22 +17,22 @@ def add_boxes(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--bbox",
-        nargs=4,
+        nargs="+",
         action="append",
         default=[],
-        metavar=("KIND", "SEED", "IND", "OOD"),
-        help="a member's bounding-box CSVs of both sets (repeatable)",
+        metavar=("KIND SEED IND", "OOD"),
+        help="a member's bounding-box CSVs of the set or both (repeatable)",
     )
     parser.add_argument("--config", type=Path, help="a config file, for the skeleton")
 
 
 def read_frames(args: argparse.Namespace) -> GalleryFrames:
     """Read every labelled frame, and what `cli.members` and `add_boxes` asked for was found in it."""
-    from lightning_pose.cli.members import parse_members
+    from lightning_pose.cli.members import parse_files, parse_members
     from lightning_pose.evaluation.gallery.frames import BoxFiles, read_gallery
 
     members, missing = parse_members(args)
-    boxes = [BoxFiles(kind, seed, Path(ind), Path(ood)) for kind, seed, ind, ood in args.bbox]
+    boxes = [BoxFiles(*own) for own in parse_files(args, "bbox")]
     return read_gallery(args.ind_labels, args.ood_labels, members, boxes, missing)
 
 

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", type=Path, required=True, help="CSV to write: every number of the plots")
     parser.add_argument("--output", type=Path, required=True, help="PDF to write")
     parser.add_argument("--colors", nargs="*", default=[], metavar="KIND=#HEX", help="colours of kinds")
-    parser.add_argument("--figures_dir", type=Path, help="write each page as PNG here too")
+    parser.add_argument("--figures_dir", type=Path, help="write each page as PDF, PNG and CSV here too")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -26,5 +26,5 @@ def run(args: argparse.Namespace) -> None:
 
     colors = parse_colors(args.colors)
     comparisons, _ = read_members(args)
-    write_table(comparisons, args.metrics)
+    write_table(comparisons, args.metrics, args.figures_dir)
     draw_ood_plots(comparisons, args.output, colors, args.figures_dir)

@@ -14,7 +14,7 @@ import numpy as np
 from lightning_pose.data.clips import read_video_boxes
 from lightning_pose.data.cut import Box, crop_image, misses
 from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
-from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, next_generation, write_manifest
+from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, write_manifest
 from lightning_pose.io.files import alone, sha256
 from lightning_pose.io.video import Video, open_video
 from lightning_pose.io.video_damage import check_video
@@ -55,7 +55,6 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
     xywh_px = read_video_boxes(bbox_csv, facts)
     output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
     with alone(output_dir):
-        generation = next_generation(manifest)
         _write_crops(facts, xywh_px, output, crop_hw)
         own_boxes = output_dir / BOXES_FILE
         if own_boxes.resolve() != bbox_csv.resolve():
@@ -66,7 +65,7 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
             "boxes": boxes_digest(xywh_px),
         }
         content = {"source": video.name, "images_dir": ".", "crop_size": list(crop_hw)}
-        write_manifest({**content, "generation": generation, "crops": {video.name: entry}}, manifest)
+        write_manifest({**content, "crops": {video.name: entry}}, manifest)
     logger.info("wrote %s: %d frames of %d x %d px", output, len(xywh_px), crop_hw[1], crop_hw[0])
     return output
 

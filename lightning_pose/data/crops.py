@@ -28,7 +28,6 @@ from lightning_pose.io.crop_manifest import (
     MANIFEST,
     crop_name,
     damaged_crops,
-    next_generation,
     read_manifest,
     write_manifest,
 )
@@ -109,7 +108,6 @@ def crop_labeled_images(
     xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
     manifest_path = output_csv.parent / MANIFEST
     with alone(manifest_path):  # the same command a second time would take its crops away
-        generation = next_generation(manifest_path)
         old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
         known = old["crops"] if old["crop_size"] == list(crop_hw) else {}
         tasks = [
@@ -130,7 +128,7 @@ def crop_labeled_images(
         entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
         relative = os.path.relpath(images_dir, output_csv.parent)
         content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
-        write_manifest({**content, "generation": generation, "crops": entries}, manifest_path)
+        write_manifest({**content, "crops": entries}, manifest_path)
         _refuse_lost(manifest_path)
         cropped = sum(result.fresh for result in results)
         logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)

@@ -1,9 +1,11 @@
-"""How wrong a keypoint probably is: ensemble deviation and confidence turned into an expected pixel error.
+"""How wrong a keypoint probably is: expected error by ensemble deviation, confidence and PCA error.
 
-Labelled frames teach it. Deviation and confidence are each mapped to an error by isotonic regression, and so
-is the geometric mean of the two. The interval about it is split conformal: quantiles of error over expected
+Labelled frames teach it. Each of the three is mapped to an error by isotonic regression; so is their
+weighted geometric mean, with the weights of a linear regression of the logarithms, none below 0: what tells
+nothing of errors has no weight. The interval about it is split conformal: quantiles of error over expected
 error on frames that the regression did not see, in turn. Frames, never single keypoints, are held out, since
-those of a frame are wrong together. Axes: N frames, K keypoints; pixels are those of the filmed frame.
+those of a frame are wrong together. Axes: N frames, K keypoints, J signals; pixels are those of the filmed
+frame.
 
 References
 ----------
@@ -13,7 +15,8 @@ Lei et al., JASA 2018, sections 2.2 and 5.2: split conformal intervals, of local
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -35,14 +38,24 @@ class Evidence:
     deviation : array, (N, K)
         Ensemble standard deviation in pixels; NaN = unknown.
     confidence : array, (N, K)
+    pca_error : array, (N, K), or None
+        How far the pose lies from labelled ones, in pixels; NaN = unknown, then the deviation stands for it;
+        None = unknown throughout.
     """
 
     deviation: np.ndarray
     confidence: np.ndarray
+    pca_error: np.ndarray | None = None
 
-    def __getitem__(self, rows: np.ndarray) -> Evidence:
+    def __getitem__(self, rows: Any) -> Evidence:
         """Return some of the frames."""
-        return Evidence(self.deviation[rows], self.confidence[rows])
+        pca_error = None if self.pca_error is None else self.pca_error[rows]
+        return Evidence(self.deviation[rows], self.confidence[rows], pca_error)
+
+    @property
+    def signals(self) -> list[np.ndarray]:
+        """What rises with the error, each (N, K)."""
+        return [self.deviation, -self.confidence, *([] if self.pca_error is None else [self.pca_error])]
 
 
 @dataclass(frozen=True)
@@ -51,22 +64,26 @@ class Calibration:
 
     Parameters
     ----------
-    of_deviation, of_confidence, of_both : steps of the three regressions
-        From the deviation, from the confidence (negative), and from the geometric mean of what those two say.
+    of_signals : J steps
+        The regressions of the evidence's signals: deviation, confidence (negative), PCA error if it is known.
+    weights : array, (J,)
+        Of the logarithms of what those say.
+    of_joined : steps
+        The regression of their weighted geometric mean.
     low, high : float
         Ends of the interval as multiples of the expected error.
     """
 
-    of_deviation: Steps
-    of_confidence: Steps
-    of_both: Steps
-    low: float
-    high: float
+    of_signals: list[Steps]
+    weights: np.ndarray
+    of_joined: Steps
+    low: float = 0.0
+    high: float = 0.0
 
     def expected_error(self, evidence: Evidence) -> np.ndarray:
         """Return the expected error, (N, K), pixels; NaN where the deviation is unknown."""
-        both = _joined(self.of_deviation, self.of_confidence, evidence)
-        return np.maximum(_interpolate(self.of_both, both), LEAST_PX)
+        joined = np.exp(_logarithms(self.of_signals, evidence) @ self.weights)
+        return np.maximum(_interpolate(self.of_joined, joined), LEAST_PX)
 
     def interval(self, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return both ends of the interval of an expected error."""
@@ -84,11 +101,12 @@ def fit_calibration(errors: np.ndarray, evidence: Evidence) -> Calibration:
     """
     ratios = []
     for held_out in _folds(len(errors)):
-        regressions = _fit_regressions(errors[~held_out], evidence[~held_out])
-        expected = Calibration(*regressions, 0.0, 0.0).expected_error(evidence[held_out])
+        without = _fit_regressions(errors[~held_out], evidence[~held_out])
+        expected = without.expected_error(evidence[held_out])
         ratios.append((errors[held_out] / expected).ravel())
     pooled = np.concatenate(ratios)
-    return Calibration(*_fit_regressions(errors, evidence), *_ends(pooled[np.isfinite(pooled)]))
+    low, high = _ends(pooled[np.isfinite(pooled)])
+    return replace(_fit_regressions(errors, evidence), low=low, high=high)
 
 
 def held_out_coverage(errors: np.ndarray, evidence: Evidence) -> np.ndarray:
@@ -124,12 +142,21 @@ def _ends(ratios: np.ndarray) -> tuple[float, float]:
     return (0.0 if low < 0 else float(ordered[low])), float(ordered[min(high, count - 1)])
 
 
-def _fit_regressions(errors: np.ndarray, evidence: Evidence) -> tuple[Steps, Steps, Steps]:
+def _fit_regressions(errors: np.ndarray, evidence: Evidence) -> Calibration:
+    from scipy.optimize import nnls
+
     known = np.isfinite(errors) & np.isfinite(evidence.deviation) & np.isfinite(evidence.confidence)
-    errors, evidence = errors[known], Evidence(evidence.deviation[known], evidence.confidence[known])
-    of_deviation = _isotonic(evidence.deviation, errors)
-    of_confidence = _isotonic(-evidence.confidence, errors)
-    return of_deviation, of_confidence, _isotonic(_joined(of_deviation, of_confidence, evidence), errors)
+    errors, evidence = errors[known], evidence[known]
+    of_signals = [
+        _isotonic(signal[there], errors[there])
+        for signal in evidence.signals
+        for there in [np.isfinite(signal)]
+    ]
+    told, wanted = _logarithms(of_signals, evidence), np.log(np.maximum(errors, LEAST_PX))
+    weights = nnls(told - told.mean(0), wanted - wanted.mean())[0]
+    if not weights.any():  # nothing tells of errors: all count alike
+        weights = np.full(len(of_signals), 1 / len(of_signals))
+    return Calibration(of_signals, weights, _isotonic(np.exp(told @ weights), errors))
 
 
 def _isotonic(values: np.ndarray, errors: np.ndarray) -> Steps:
@@ -139,9 +166,11 @@ def _isotonic(values: np.ndarray, errors: np.ndarray) -> Steps:
     return np.asarray(fitted.X_thresholds_, float), np.asarray(fitted.y_thresholds_, float)
 
 
-def _joined(of_deviation: Steps, of_confidence: Steps, evidence: Evidence) -> np.ndarray:
-    both = [_interpolate(of_deviation, evidence.deviation), _interpolate(of_confidence, -evidence.confidence)]
-    return np.sqrt(np.maximum(both[0], LEAST_PX) * np.maximum(both[1], LEAST_PX))
+def _logarithms(of_signals: list[Steps], evidence: Evidence) -> np.ndarray:
+    """Return the logarithm of what each signal says, (..., J)."""
+    told = [_interpolate(steps, signal) for steps, signal in zip(of_signals, evidence.signals, strict=True)]
+    told[2:] = [np.where(np.isfinite(own), own, told[0]) for own in told[2:]]
+    return np.log(np.maximum(np.stack(told, axis=-1), LEAST_PX))
 
 
 def _interpolate(steps: Steps, values: np.ndarray) -> np.ndarray:

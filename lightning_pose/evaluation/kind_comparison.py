@@ -11,6 +11,7 @@ Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13: percenti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -49,6 +50,7 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
+@lru_cache(maxsize=4)
 def kind_differences(comparison: Comparison, resamplings: int = RESAMPLINGS) -> list[Difference]:
     """Compare each kind with those before it, keypoint by keypoint.
 

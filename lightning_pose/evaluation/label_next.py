@@ -1,7 +1,8 @@
-"""The frames of a video most worth labelling: where the largest errors are expected, spread over time."""
+"""The frames of a video most worth labelling: of large expected errors, apart in time, unlike in pose."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import cv2
@@ -13,16 +14,26 @@ from lightning_pose.io.video import open_video
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Labels, Predictions, Problem, UserError
 
+logger = logging.getLogger(__name__)
+
 LABELS_FILE = "CollectedData.csv"
+LEAST_NOVELTY = 0.1  # of a pose that was chosen before: it may still be the worst by far
 
 
-def select_frames(expected: np.ndarray, times_s: np.ndarray, count: int, apart_s: float) -> list[int]:
-    """Return frames by mean expected error of their keypoints, the largest first.
+def select_frames(
+    expected: np.ndarray, keypoints_px: np.ndarray, times_s: np.ndarray, count: int, apart_s: float
+) -> list[int]:
+    """Return the frames most worth labelling, the best first.
+
+    A frame is worth the mean expected error of its keypoints, times how unlike its pose is to those chosen
+    before: a distance of the standard deviation of the film's poses, or more, counts in full.
 
     Parameters
     ----------
     expected : array, (N, K), pixels
         A frame of which nothing is known is not chosen.
+    keypoints_px : array, (N, K, 2)
+        The poses; where in the frame the animal is does not count. NaN = not predicted.
     times_s : array, (N,)
     count : how many frames at most.
     apart_s : least time between two of them.
@@ -30,13 +41,35 @@ def select_frames(expected: np.ndarray, times_s: np.ndarray, count: int, apart_s
     known = np.isfinite(expected)
     total, number = np.where(known, expected, 0.0).sum(1), known.sum(1)
     worth = np.divide(total, number, out=np.full(len(total), -np.inf), where=number > 0)
+    poses = _poses(keypoints_px)
+    usual = float(np.sqrt((_unlikeness(poses, poses.mean(0)) ** 2).mean()))
+    novelty = np.ones(len(worth))
     chosen: list[int] = []
     while len(chosen) < count and np.isfinite(worth).any():
-        frame = int(np.argmax(worth))
+        frame = int(np.argmax(worth * novelty))
         chosen.append(frame)
+        if usual > 0:
+            novelty = np.clip(_unlikeness(poses, poses[frame]) / usual, LEAST_NOVELTY, novelty)
         worth[np.abs(times_s - times_s[frame]) < apart_s] = -np.inf
         worth[frame] = -np.inf
     return chosen
+
+
+def _poses(keypoints_px: np.ndarray) -> np.ndarray:
+    """Return poses relative to their centres, (N, K, 2); what is missing lies as in the mean pose."""
+    known = np.isfinite(keypoints_px).all(-1, keepdims=True)
+    count = known.sum(1, keepdims=True).clip(1)
+    poses, mean = np.nan_to_num(keypoints_px), np.zeros(keypoints_px.shape[1:])
+    for _ in range(2):  # a centre without some keypoints lies elsewhere, until their mean places are known
+        centres = np.where(known, poses - mean, 0.0).sum(1, keepdims=True) / count
+        centred = np.where(known, poses - centres, mean)
+        mean = np.where(known, centred, 0.0).sum(0) / known.sum(0).clip(1)
+    return centred
+
+
+def _unlikeness(poses: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return how far keypoints lie from those of another pose, (N,), root of the mean square, pixels."""
+    return np.sqrt(((poses - other) ** 2).sum(-1).mean(-1))
 
 
 def export_frames(
@@ -67,9 +100,11 @@ def export_frames(
         raise UserError(
             Problem(str(predictions_csv), f"a row for each of {facts.frame_count} frames of {video}", found)
         )
-    frames = select_frames(expected, facts.times_s, count, apart_s)
+    frames = select_frames(expected, predictions.keypoints_px, facts.times_s, count, apart_s)
     if not frames:
         raise UserError(Problem(str(predictions_csv), "frames with an expected error", "none"))
+    if len(frames) < count:
+        logger.warning("%s: %d frames that are %g s apart, not %d", video, len(frames), apart_s, count)
     names = {frame: f"labeled-data/{video.stem}/img{frame:08d}.png" for frame in frames}
     opened = open_video(facts)
     for frame in sorted(frames):  # as the film runs

@@ -23,12 +23,25 @@ ALL = "all"  # kinds taken together
 
 @dataclass(frozen=True)
 class MemberFiles:
-    """One trained model's predictions in frame pixels."""
+    """One trained model's predictions in frame pixels; `ood_csv` is None where there are no OOD labels."""
 
     kind: str
     seed: str
     ind_csv: Path
-    ood_csv: Path
+    ood_csv: Path | None
+
+    def file(self, is_ood: bool) -> Path:
+        """Return the file of one set.
+
+        Raises
+        ------
+        ValueError
+            If there is none of OOD frames.
+        """
+        path = self.ood_csv if is_ood else self.ind_csv
+        if path is None:
+            raise ValueError(f"{self.kind} {self.seed}: no file of OOD frames")
+        return path
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,9 @@ class MissingMember:
     seed: str
 
 
-@dataclass(frozen=True)
+@dataclass(
+    frozen=True, eq=False
+)  # the same one is the same object, so that what follows from it is remembered
 class Comparison:
     """All members on one set of frames.
 
@@ -150,7 +165,7 @@ def compare(
     keypoints, silent = [], []
     trained, chose = np.zeros((2, len(labels.image_paths)), bool)
     for member in members:
-        path = member.ind_csv if held_out_only else member.ood_csv
+        path = member.file(is_ood=not held_out_only)
         keypoints_px, splits = aligned_keypoints(read_predictions(path), labels, path, labels_csv)
         keypoints.append(keypoints_px)
         silent += [member.kind] if splits is None else []

@@ -18,11 +18,12 @@ from lightning_pose.evaluation.colors import kind_colors
 from lightning_pose.evaluation.kind_comparison import Difference, kind_differences
 from lightning_pose.evaluation.ood import paired
 from lightning_pose.evaluation.ood_input import ALL, Comparison
-from lightning_pose.evaluation.ood_table import curves, risks, summary
+from lightning_pose.evaluation.ood_table import curves, keypoint_quantiles, risks, summary
 from lightning_pose.io.files import write_atomic
 from lightning_pose.types import Problem, UserError
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+MOST_DRAWN = 20_000  # points of a kind in a scatter; of more, a random sample
 RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
 STYLE: Any = {
     "font.size": 10,
@@ -57,7 +58,7 @@ def draw_ood_plots(
     comparisons : InD and OOD.
     path : the PDF to write.
     colors : hex colours by kind, over the palette.
-    figures_dir : folder for each page as PNG, None = no PNGs.
+    figures_dir : folder for each page as a PDF and a PNG of its own; None = none.
     """
     kinds = list(dict.fromkeys(kind for comparison in comparisons for kind in comparison.kinds))
     chosen = kind_colors(kinds, colors)
@@ -79,7 +80,8 @@ def draw_ood_plots(
                 figure = draw(comparisons, chosen)
                 pdf.savefig(figure, dpi=PRINTED_DPI)
                 if figures_dir is not None:
-                    save_figure(figure, figures_dir / f"{name}.png", 130)
+                    for suffix in (".pdf", ".png"):
+                        save_figure(figure, figures_dir / f"{name}{suffix}", 130)
 
 
 def save_figure(figure: Figure, path: Path, dpi: int) -> None:
@@ -193,13 +195,13 @@ def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> 
         kinds = list(dict.fromkeys(comparison.kinds))
         height = 0.8 / len(kinds)
         for i, kind in enumerate(kinds):
-            errors = comparison.of_kind(kind)
-            data = [
-                values[np.isfinite(values)] for values in np.moveaxis(errors, -1, 0).reshape(len(names), -1)
+            found = [
+                dict(zip(("whislo", "q1", "med", "q3", "whishi"), own, strict=True))
+                for own in keypoint_quantiles(comparison, kind)
             ]
             positions = [k - 0.4 + (i + 0.5) * height for k in range(len(names))]
-            boxes = axis.boxplot(
-                data, positions=positions, widths=0.8 * height, orientation="horizontal", whis=(5, 95),
+            boxes = axis.bxp(
+                found, positions=positions, widths=0.8 * height, orientation="horizontal",
                 showfliers=False, patch_artist=True, medianprops={"color": "black", "linewidth": 1.1},
             )  # fmt: skip
             for box in boxes["boxes"]:
@@ -220,6 +222,10 @@ def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
             errors, spread = paired(comparison.of_kind(kind), comparison.deviation)
             rho = summary(comparison, kind)["spearman"]
             label = f"{kind}: Spearman's \N{GREEK SMALL LETTER RHO} = {rho:.2f}"
+            if errors.size > MOST_DRAWN:
+                label += f" ({MOST_DRAWN:,} of {errors.size:,} drawn)"
+                drawn = np.random.default_rng(0).choice(errors.size, MOST_DRAWN, replace=False)
+                errors, spread = errors[drawn], spread[drawn]
             axis.scatter(
                 np.maximum(spread, 1e-2), np.maximum(errors, 1e-2), s=6, alpha=0.35, linewidths=0,
                 color=colors[kind], label=label, rasterized=errors.size > RASTER_FROM,

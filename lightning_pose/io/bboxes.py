@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_pose.io.changed import warn_if_changed
+from lightning_pose.io.changed import check_unchanged
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import BOX_COORDS, format_number, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
@@ -30,7 +30,7 @@ def read_bboxes(path: str | Path) -> Boxes:
     UserError
         Every row that is no box: text, NaN, zero or negative size.
     """
-    warn_if_changed(path)
+    check_unchanged(path)
     rows = read_rows(Path(path))
     header = [name.strip() for name in rows[0]] if rows else []
     missing = [name for name in COLUMNS if name not in header]

@@ -5,18 +5,17 @@ It is sealed with a checksum: a crop size that lost a bit would misplace every k
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lightning_pose.io.files import seal, unseal, write_json
+from lightning_pose.io.files import seal, sha256, unseal, write_json
+from lightning_pose.io.put_back import stamp_of
 from lightning_pose.types import Problem, UserError
 
 MANIFEST = "crops.json"
 BOXES_FILE = "bbox.csv"
-FIRST_GENERATION = "1"
 CROPPED = "cropped_"  # begins the names of CSVs and videos of crops
 
 
@@ -33,7 +32,8 @@ def read_manifest(path: str | Path) -> dict[str, Any] | None:
 
 
 def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("files", {}), dict)
+    parts = ("files", "sha256")
+    return isinstance(entry, dict) and all(isinstance(entry.get(part, {}), dict) for part in parts)
 
 
 def write_manifest(content: dict[str, Any], path: str | Path) -> None:
@@ -86,33 +86,40 @@ def _manifest_beside(path: Path) -> dict[str, Any] | None:
 
 
 def damaged_crops(path: str | Path) -> list[str]:
-    """Return the cropped files that are missing or have another size than when they were written."""
+    """Return the cropped files that are missing or not what was written; those changed since are read."""
+    return examine_crops(path)[0]
+
+
+def _differs(file: Path, told: str | None) -> bool:
+    return told is not None and told != sha256(file)
+
+
+def examine_crops(path: str | Path, whole_until_ns: int = 0) -> tuple[list[str], int]:
+    """Look for cropped files that are missing or not what was written.
+
+    Parameters
+    ----------
+    path : the manifest.
+    whole_until_ns : files of this time were whole, and older ones; besides those older than the manifest.
+
+    Returns
+    -------
+    tuple of list of str and int
+        The damaged files, and the time of the last change to any of the whole ones.
+    """
     path = Path(path)
     manifest = read_manifest(path)
     if manifest is None:
-        return [str(path)] if path.exists() else []
+        return ([str(path)] if path.exists() else []), 0
     folder = path.parent / str(manifest.get("images_dir", "."))
-    damaged = []
+    whole_until_ns = max(whole_until_ns, path.stat().st_mtime_ns)
+    damaged, newest = [], 0
     for entry in manifest["crops"].values():
         for name, size in entry.get("files", {}).items():
-            file = folder / name
-            if not file.is_file() or file.stat().st_size != size:
+            file, stamp = folder / name, stamp_of(folder / name)
+            told = entry.get("sha256", {}).get(name)
+            if stamp is None or stamp[0] != size or (stamp[1] > whole_until_ns and _differs(file, told)):
                 damaged.append(str(file))
-    return damaged
-
-
-def next_generation(path: str | Path) -> str:
-    """Return the name of the generation of crops that cropping now would leave.
-
-    While all is well, that is the generation there is. Where crops or their manifest are damaged it is
-    another, so that whoever recorded the name of the last run sees that something has to be mended; and that
-    one it is once the crops are mended.
-    """
-    path = Path(path)
-    damaged = damaged_crops(path)
-    manifest = read_manifest(path)
-    own = FIRST_GENERATION if manifest is None else str(manifest.get("generation", FIRST_GENERATION))
-    if not damaged:
-        return own
-    content = path.read_text(errors="replace") if manifest is None else ""
-    return hashlib.sha256("\n".join([own, content, *sorted(damaged)]).encode()).hexdigest()[:12]
+            else:
+                newest = max(newest, stamp[1])
+    return damaged, newest

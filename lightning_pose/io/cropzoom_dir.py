@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lightning_pose.io.changed import have_looked_into
 from lightning_pose.io.files import read_json, seal, unseal, write_json
 from lightning_pose.settings import BoxSettings
 from lightning_pose.settings_checks import box_problems
@@ -72,6 +73,7 @@ def read_cropzoom(folder: Path) -> CropZoom:
     note_read(path)
     content = unseal(read_json(path))
     if content is None:
+        have_looked_into(path)
         found = "a damaged file" if path.is_file() else "no such file"
         raise UserError(Problem(str(path), "a cropzoom model (litpose create_cropzoom makes one)", found))
     problems = [Problem(f"{path}: {key}", *rest) for key, *rest in _wrong(content)]

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
+from lightning_pose.io.changed import have_looked_into
 from lightning_pose.types import Problem, UserError, first_line
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def decode_image(path: Path, content: bytes) -> np.ndarray:
 
     where, damage = str(path), damage_of_image(content)
     if damage is not None:
+        have_looked_into(path)
         raise UserError(Problem(where, "a whole image", damage))
     with suppress(UnidentifiedImageError, OSError):  # a kind that OpenCV alone knows, with a limit of its own
         _stated_size(io.BytesIO(content), where)

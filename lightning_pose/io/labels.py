@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.io.changed import warn_if_changed
+from lightning_pose.io.changed import check_unchanged
 from lightning_pose.io.crop_manifest import MANIFEST
 from lightning_pose.io.tables import KeypointTable, parse_keypoint_rows, read_rows, write_keypoint_table
 from lightning_pose.types import Labels, Problem, UserError
@@ -24,7 +24,7 @@ def read_labels(path: str | Path) -> Labels:
         Every broken header, row and cell.
     """
     if (Path(path).parent / MANIFEST).is_file():  # of crops: nobody's own work, as labels of frames are
-        warn_if_changed(path)
+        check_unchanged(path)
     return parse_labels(Path(path), read_rows(Path(path)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_pose.config import load_config
-from lightning_pose.io.changed import warn_if_changed
+from lightning_pose.io.changed import check_unchanged, have_looked_into
 from lightning_pose.io.files import read_json, unseal
 from lightning_pose.settings import Settings
 from lightning_pose.types import Problem, Split, UserError
@@ -27,6 +27,7 @@ def read_splits(model_dir: Path) -> dict[str, str]:
     splits = unseal(read_json(model_dir / SPLITS_FILE))
     known = {split.value for split in Split}
     if splits is None or not set(splits.values()) <= known:
+        have_looked_into(model_dir / SPLITS_FILE)
         found = "a damaged file" if (model_dir / SPLITS_FILE).is_file() else "no such file"
         raise UserError(Problem(str(model_dir / SPLITS_FILE), "the splits of a training", found))
     return splits
@@ -44,5 +45,5 @@ def read_model_settings(model_dir: Path, overrides: Sequence[str] = ()) -> Setti
         raise UserError(
             Problem(str(model_dir), f"a trained model's folder with {CONFIG_FILE}", "no such file")
         )
-    warn_if_changed(model_dir / CONFIG_FILE)
+    check_unchanged(model_dir / CONFIG_FILE)
     return load_config(model_dir / CONFIG_FILE, overrides, warn=False)

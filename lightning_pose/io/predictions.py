@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.io.changed import warn_if_changed
+from lightning_pose.io.changed import check_unchanged
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import (
     SET_COLUMN,
@@ -48,7 +48,7 @@ def read_predictions(path: str | Path) -> Predictions:
     UserError
         Every broken header, row and cell.
     """
-    warn_if_changed(path)
+    check_unchanged(path)
     return parse_predictions(Path(path), read_rows(Path(path)))
 
 
@@ -108,7 +108,7 @@ def read_pixel_errors(path: str | Path) -> tuple[list[str], list[str], np.ndarra
     UserError
         Every row with a wrong number of cells and every cell that is no number.
     """
-    warn_if_changed(path)
+    check_unchanged(path)
     rows = read_rows(Path(path))
     if not rows or not rows[0]:
         raise UserError(Problem(str(path), "a header row", "an empty file"))

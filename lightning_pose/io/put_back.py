@@ -34,14 +34,14 @@ def renew_put_back(digests: Mapping[str, str | None], index: Path) -> list[str]:
     """
     seen = read_json(index)
     known = seen if isinstance(seen, dict) else {}
-    stamps = {path: stamp for path in digests if (stamp := _stamp(path)) is not None}
+    stamps = {path: stamp for path in digests if (stamp := stamp_of(path)) is not None}
     renewed = []
     for path in [path for path, stamp in stamps.items() if known.get(path, stamp) != stamp]:
         if digests[path] is not None and sha256(path) == digests[path]:
             continue
         try:
             os.utime(path)
-            stamps[path] = _stamp(path) or stamps[path]
+            stamps[path] = stamp_of(path) or stamps[path]
             renewed.append(path)
         except OSError as error:
             stamps[path] = known[path]  # to be told of again
@@ -52,9 +52,10 @@ def renew_put_back(digests: Mapping[str, str | None], index: Path) -> list[str]:
     return renewed
 
 
-def _stamp(path: str) -> Stamp | None:
+def stamp_of(path: str | Path) -> Stamp | None:
+    """Return a file's size and times, None if there is none."""
     try:
         own = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # the latter of names that no file can have
         return None
     return [own.st_size, own.st_mtime_ns, own.st_ctime_ns]

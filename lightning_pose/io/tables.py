@@ -237,9 +237,18 @@ def _numbers(
 ) -> tuple[np.ndarray, list[Problem]]:
     width = len(columns)
     values = np.full((len(body), width), np.nan)
-    problems = []
     expected = width + 1 + has_set
-    for i, (number, row) in enumerate(body):
+    odd = []  # rows to look at cell by cell
+    for i, (_, row) in enumerate(body):
+        try:
+            values[i] = [float(text) if text else math.nan for text in row[1 : width + 1]]
+        except ValueError:
+            odd.append(i)
+        if len(row) != expected:
+            odd.append(i)
+    problems = []
+    for i in sorted({*odd, *np.flatnonzero(np.isinf(values).any(1))}):
+        number, row = body[i]
         if len(row) != expected:
             problems.append(Problem(f"{path}, row {number}", f"{expected} cells", f"{len(row)}"))
             continue

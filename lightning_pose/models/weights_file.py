@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
+from lightning_pose.io.changed import have_looked_into
 from lightning_pose.io.files import write_atomic
 from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
@@ -62,6 +63,7 @@ def read_state(path: Path, key: str) -> dict[str, torch.Tensor]:
     try:
         content = _read_safe(path) if path.suffix == SAFE_SUFFIX else _read_torch(path)
     except (SafetensorError, *UNREADABLE) as error:
+        have_looked_into(path)
         raise UserError(Problem(where, "readable weights", first_line(error))) from None
     except pickle.UnpicklingError:
         found = "other Python objects, or a damaged file"

@@ -22,9 +22,10 @@ from lightning_pose.data.dataset import select_rows, with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.data.unlabeled import UnlabeledSequences
 from lightning_pose.io.files import read_json, write_atomic, write_json
-from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
+from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE, read_splits
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
+from lightning_pose.models.weights_file import read_state
 from lightning_pose.settings import Precision, Settings, TrainingSettings
 from lightning_pose.traces import note_fact, note_images
 from lightning_pose.training.callbacks.curves import Curves
@@ -69,8 +70,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     training = settings.training
     labels = with_visibility(labels, training.uniform_heatmaps_for_nan_keypoints)
     origin = origin_of(settings, labels, Path(settings.data.data_dir))
-    is_finished = (output_dir / WEIGHTS_FILE).is_file() and read_json(output_dir / ORIGIN_FILE) == origin
-    if keeps_finished and is_finished:
+    if keeps_finished and _is_finished(output_dir, origin):
         _mend_folder(output_dir, settings, labels)
         logger.info("%s is trained already, by the same settings, labels, images and code", output_dir)
         return
@@ -126,6 +126,18 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
         (output_dir / LAST_GOOD).unlink(missing_ok=True)  # of a training that diverged, before this one
 
 
+def _is_finished(output_dir: Path, origin: dict[str, str]) -> bool:
+    """Say whether a training that depends on the same is done, and its weights are whole."""
+    if not (output_dir / WEIGHTS_FILE).is_file() or read_json(output_dir / ORIGIN_FILE) != origin:
+        return False
+    try:
+        read_state(output_dir / WEIGHTS_FILE, "")
+    except UserError as error:
+        logger.warning("%s: trained again", error)
+        return False
+    return True
+
+
 def _on_video(
     settings: Settings, labels: Labels, splits: list[Split], device: torch.device
 ) -> tuple[UnsupervisedLosses, UnlabeledSequences] | tuple[None, None]:
@@ -176,7 +188,9 @@ def _mend_folder(output_dir: Path, settings: Settings, labels: Labels) -> None:
     """Write what a finished training lacks besides its weights."""
     if not (output_dir / CONFIG_FILE).is_file():
         _write_config(output_dir, settings)
-    if not (output_dir / SPLITS_FILE).is_file():
+    try:
+        read_splits(output_dir)
+    except UserError:
         write_splits(labels, assign_splits(labels, settings.training), output_dir)
 
 

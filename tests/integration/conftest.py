@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,9 @@ def snakemake(folder: Path, *arguments: str, package: Path | None = None) -> sub
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
 
-def planned(folder: Path, package: Path | None = None) -> dict[str, int]:
+def planned(folder: Path, package: Path | None = None, targets: Sequence[str] = (TARGET,)) -> dict[str, int]:
     """Return the rules that a dry run would run, with the number of jobs."""
-    done = snakemake(folder, TARGET, "--dry-run", package=package)
+    done = snakemake(folder, *targets, "--dry-run", package=package)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     if "Nothing to be done" in output:

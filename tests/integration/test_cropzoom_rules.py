@@ -87,6 +87,7 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert read_predictions(squares / TARGET).index == list(range(FRAMES))
     assert read_bboxes((squares / TARGET).with_name("bbox.csv")).index == list(range(FRAMES))
     assert "Nothing to be done" in would_run(squares, TARGET)
+    assert_made_again(squares, [f"{FOLDER}/cropzoom.json", TARGET])
     config = squares / "config" / "squares.yaml"
     assert_labelled_by_what_is_drawn(squares, config)
     whole, text = (squares / TARGET).read_bytes(), config.read_text()
@@ -96,7 +97,7 @@ def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares)
     assert (done.stdout + done.stderr).count("rule predict_cropzoom_shard:") == 3
     assert (squares / TARGET).read_bytes() == whole
     there = {path.name for path in (squares / TARGET).parent.iterdir()}
-    assert there == {"predictions.csv", "bbox.csv", "provenance.json"}
+    assert there == {"predictions.csv", "predictions.csv.changed", "bbox.csv", "provenance.json"}
     config.write_text(text)
     config.write_text(config.read_text().replace("window: 9", "window: 5"))
     again = would_run(squares, TARGET)
@@ -133,6 +134,20 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
     image.write_bytes(image.read_bytes() + b"\x00")
     output = would_run(squares, "crop_qa")
     assert "rule check_labelled_crops:" in output and "rule check_video_crops:" not in output
+
+
+def assert_made_again(folder: Path, names: list[str]) -> None:
+    """Cut files of the model and of its predictions, which come from one another."""
+    whole = {name: (folder / name).read_bytes() for name in names}
+    for name in names:
+        (folder / name).write_bytes(whole[name][:-20])
+    done = snakemake(folder, TARGET)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-4000:]
+    assert [name for name in names if f"{name}: not what its command wrote" not in said] == []
+    assert {name: (folder / name).read_bytes() for name in names} == whole
+    assert said.count("rule create_cropzoom:") == said.count("rule predict_cropzoom_video:") == 1
+    assert "rule train" not in said
 
 
 def assert_labelled_by_what_is_drawn(folder: Path, config: Path) -> None:

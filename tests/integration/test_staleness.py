@@ -116,8 +116,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     ),
     "detector weights": (
         change_weights,
-        {"predict_detector": 2, "create_bbox": 2, "crop_images": 2, "train_pose": 1, "predict_pose": 2,
-         "remap": 2, "score": 4, "plot_ood": 1},
+        {"train_detector": 1, "predict_detector": 2, "create_bbox": 2, "crop_images": 2, "train_pose": 1,
+         "predict_pose": 2, "remap": 2, "score": 4, "plot_ood": 1},
     ),
     "crop deleted": (
         lambda project: first_crop(project).unlink(),

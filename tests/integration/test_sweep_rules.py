@@ -1,6 +1,7 @@
 """A sweep in the DAG: sizes of the training set are variants, and plots name a model that failed."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,18 @@ import pytest
 from PIL import Image
 
 from lightning_pose.evaluation.report.contents import read_contents
+from lightning_pose.io.bboxes import write_bboxes
+from lightning_pose.io.files import write_json
 from lightning_pose.io.labels import write_labels
-from lightning_pose.io.predictions import write_pixel_errors, write_predictions
-from lightning_pose.types import Labels, Predictions
+from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
+from lightning_pose.types import Boxes, Labels, Predictions
 from tests.integration.conftest import TARGET, lay_out, planned, snakemake
 
 pytestmark = pytest.mark.slow
 
 CSVS = ("labels.csv", "labels_new.csv")
 TABLE = "results/tiny/sweep_table.csv"
+GALLERY, FIFTYONE = "results/tiny/gallery/index.html", "results/tiny/fiftyone/samples.json"
 CONFIG = """
 data: {data_dir: data}
 workflow:
@@ -87,21 +91,43 @@ def test_plots_and_table_go_on_without_a_failed_model_and_name_it(folder: Path) 
     assert "1 of 4 members missing: pose_1.8 seed 1" in (results / "logs" / "plot_ood.log").read_text()
 
 
-def test_predictions_of_another_tool_are_a_kind_of_plots_tables_and_report(folder: Path) -> None:
+def test_without_ood_labels_what_is_possible_is_drawn(folder: Path) -> None:
+    predict(folder)
+    config = CONFIG.replace("  ood_csv: labels_new.csv\n", "")
+    assert config != CONFIG
+    (folder / "config" / "tiny.yaml").write_text(config)
+    calibration = "results/tiny/ensemble/single/calibration.json"
+    assert planned(folder, targets=(TARGET, TABLE, GALLERY, FIFTYONE, calibration))["calibrate"] == 1
+    rules = ("plot_ood", "sweep_table")
+    done = snakemake(folder, TARGET, TABLE, "--config", "allow_missing=true", "--allowed-rules", *rules)
+    assert done.returncode == 0, done.stderr
+    sets = {row["set"] for row in csv.DictReader((folder / TABLE).open())}
+    assert sets == {"InD"} and (folder / TARGET).is_file()
+
+
+def test_predictions_of_another_tool_are_a_kind_of_plots_tables_gallery_ensemble_and_report(
+    folder: Path,
+) -> None:
     predict(folder)
     for csv_name in CSVS:
         names = [f"images/{csv_name[:-4]}_{number}.png" for number in range(4)]
         exact = Predictions(names, ["beak", "tail"], np.full((4, 2, 2), 23.0), np.ones((4, 2)))
         write_predictions(exact, folder / "data" / f"sleap_{csv_name}")
+        boxes = Boxes(names, np.tile([10.0, 10, 20, 20], (4, 1)), ["detected"] * 4)
+        results = folder / "results" / "tiny"
+        for seed in (0, 1):
+            write_bboxes(boxes, results / f"crop_{seed}_1.8" / csv_name / "bbox.csv")
+        # made beforehand: once a checkpoint has run, --allowed-rules no longer holds
+        write_json({"labels": csv_name, "images": {}}, results / "data" / csv_name / "images.json")
     files = "{ind: [data/sleap_labels.csv], ood: [data/sleap_labels_new.csv]}"
     (folder / "config" / "tiny.yaml").write_text(f"{CONFIG}  external: {{sleap: {files}}}\n")
-    results = folder / "results" / "tiny"
     scores = [
         f"results/tiny/external/sleap_0/image_preds/{name}/predictions_pixel_error.csv" for name in CSVS
     ]
-    rules = ("plot_ood", "sweep_table", "score_external")
+    ensemble = "results/tiny/ensemble/sleap/image_preds/labels_new.csv/predictions.csv"
+    rules = ("plot_ood", "sweep_table", "score_external", "write_gallery", "ensemble_images")
     options = ("--config", "allow_missing=true", "--allowed-rules", *rules)
-    done = snakemake(folder, TARGET, TABLE, *scores, *options)
+    done = snakemake(folder, TARGET, TABLE, GALLERY, ensemble, *scores, *options)
     assert done.returncode == 0, done.stderr
     metrics = (results / "ood_metrics.csv").read_text()
     assert "sleap" in metrics and "4.2426" in metrics  # 3 px off in x and in y
@@ -110,6 +136,9 @@ def test_predictions_of_another_tool_are_a_kind_of_plots_tables_and_report(folde
         ("InD", "0", "4.2426"),
         ("OOD", "0", "4.2426"),
     ]
+    data = json.loads((results / "gallery" / "data.js").read_text().partition(" = ")[2].rstrip(";\n"))
+    assert [own["name"] for own in data["kinds"]] == ["single", "pose_1.8", "sleap"]
+    np.testing.assert_array_equal(read_predictions(folder / ensemble).keypoints_px, 23)
     contents = read_contents(results, folder / "config" / "tiny.yaml")
     for own in contents.sets:
         np.testing.assert_allclose(own.comparison.of_kind("sleap"), np.sqrt(18))

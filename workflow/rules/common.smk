@@ -14,11 +14,17 @@ from lightning_pose.cli.options import join_names
 from lightning_pose.config import load_config, override
 from lightning_pose.data.context import existing_context
 from lightning_pose.fingerprint import files_fingerprint, fingerprint
-from lightning_pose.io.changed import PROVENANCE_FILE, changed_files
-from lightning_pose.io.crop_manifest import next_generation
-from lightning_pose.io.files import read_json
+from lightning_pose.io.changed import (
+    PROVENANCE_FILE,
+    REFUSED_IN,
+    changed_files,
+    not_replaced,
+    set_aside,
+)
+from lightning_pose.io.crop_manifest import MANIFEST, examine_crops
+from lightning_pose.io.files import read_json, write_json
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.put_back import renew_put_back
+from lightning_pose.io.put_back import renew_put_back, stamp_of
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
@@ -91,6 +97,11 @@ IN_FRAME_PX = (
 )
 
 
+def is_set(name):
+    """Whether a switch of the command line is on: --config name=true."""
+    return str(config.get(name, False)).lower() in ("true", "1", "yes")
+
+
 wildcard_constraints:
     dataset=r"[^/]+",
     seed=r"\d+",
@@ -116,13 +127,14 @@ def settings(dataset):
     except UserError as error:
         raise WorkflowError(str(error))
     refuse_unusable(dataset, "config/")
+    if not loaded.workflow.ind_csv:
+        raise WorkflowError(
+            f"config/{dataset}.yaml: workflow.ind_csv: expected a labels CSV, found none"
+        )
     for key in ("ind_csv", "ood_csv"):
-        if not getattr(loaded.workflow, key):
-            raise WorkflowError(
-                f"config/{dataset}.yaml: workflow.{key}: expected a labels CSV, found none"
-            )
         refuse_unusable(
-            getattr(loaded.workflow, key), f"config/{dataset}.yaml: workflow.{key}"
+            getattr(loaded.workflow, key) or "",
+            f"config/{dataset}.yaml: workflow.{key}",
         )
     refuse_unusable(loaded.data.data_dir, f"config/{dataset}.yaml: data.data_dir")
     for video in loaded.workflow.videos:
@@ -173,9 +185,10 @@ def labels_csv(wildcards):
     return labels_at(wildcards, wildcards.csv)
 
 
-def both_csvs(dataset):
-    workflow_settings = settings(dataset).workflow
-    return workflow_settings.ind_csv, workflow_settings.ood_csv
+def labelled_csvs(dataset):
+    """The labels CSVs, InD and, if there is one, OOD."""
+    own = settings(dataset).workflow
+    return (own.ind_csv, own.ood_csv) if own.ood_csv else (own.ind_csv,)
 
 
 def images_of(wildcards):
@@ -243,7 +256,7 @@ def data_generation(wildcards):
 
 def is_lost(dataset, folder):
     """Whether labels or labelled images are missing."""
-    paths = [folder / csv for csv in both_csvs(dataset)]
+    paths = [folder / csv for csv in labelled_csvs(dataset)]
     if not all(path.is_file() for path in paths):
         return True
     try:
@@ -301,7 +314,7 @@ def plot_members(wildcards):
         (
             model.kind,
             model.seed,
-            *(predictions_of(dataset, model, csv) for csv in both_csvs(dataset)),
+            *(predictions_of(dataset, model, csv) for csv in labelled_csvs(dataset)),
         )
         for model in models
     ]
@@ -317,7 +330,7 @@ def predictions_of(dataset, model, csv):
 
 
 # snakemake --config allow_missing=true: go on with the members that there are predictions of
-ALLOW_MISSING = str(config.get("allow_missing", False)).lower() in ("true", "1", "yes")
+ALLOW_MISSING = is_set("allow_missing")
 
 
 def members_there(wildcards):
@@ -352,9 +365,9 @@ def member_options(wildcards):
 def external_members(wildcards):
     """(kind, number, InD predictions, OOD predictions) of what other tools predicted."""
     return [
-        (kind, number, ind, ood)
+        (kind, number, *files[: len(labelled_csvs(wildcards.dataset))])
         for kind, own in settings(wildcards.dataset).workflow.external.items()
-        for number, (ind, ood) in enumerate(zip(own["ind"], own["ood"]))
+        for number, files in enumerate(zip(own["ind"], own["ood"]))
     ]
 
 
@@ -376,7 +389,7 @@ def plotted_options(wildcards):
 
 def external_predictions(wildcards):
     """What another tool predicted on a labelled set."""
-    place = both_csvs(wildcards.dataset).index(wildcards.csv)
+    place = labelled_csvs(wildcards.dataset).index(wildcards.csv)
     return {
         (kind, str(number)): files[place]
         for kind, number, *files in external_members(wildcards)
@@ -388,7 +401,7 @@ def external_errors(wildcards):
     return [
         f"results/{wildcards.dataset}/external/{kind}_{number}/image_preds/{csv}/predictions_pixel_error.csv"
         for kind, number, *_ in external_members(wildcards)
-        for csv in both_csvs(wildcards.dataset)
+        for csv in labelled_csvs(wildcards.dataset)
     ]
 
 
@@ -414,11 +427,17 @@ def ind_csv(wildcards):
 
 
 def ind_labels(wildcards):
-    return labels_at(wildcards, both_csvs(wildcards.dataset)[0])
+    return labels_at(wildcards, labelled_csvs(wildcards.dataset)[0])
 
 
 def ood_labels(wildcards):
-    return labels_at(wildcards, both_csvs(wildcards.dataset)[1])
+    """The OOD labels, where the config names any."""
+    return [labels_at(wildcards, csv) for csv in labelled_csvs(wildcards.dataset)[1:]]
+
+
+def ood_option(wildcards, input):
+    """The OOD labels, as an option of the command."""
+    return ["--ood_labels", str(input.ood_labels)] if input.ood_labels else []
 
 
 def ind_index(wildcards):
@@ -432,12 +451,6 @@ def ind_crops(wildcards):
 
 def ind_manifest(wildcards):
     return f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}/{ind_csv(wildcards)}/crops.json"
-
-
-def crop_generation(wildcards):
-    """What crops there will be: changes when one of them is missing or damaged."""
-    folder = f"results/{wildcards.dataset}/crop_{wildcards.seed}_{wildcards.ratio}"
-    return next_generation(f"{folder}/{wildcards.csv}/crops.json")
 
 
 def anchor_keypoints(wildcards):

@@ -2,10 +2,10 @@
 
 
 def image_kinds(dataset):
-    """(kind, predictions on InD frames, those on OOD frames) of each model, and of other tools."""
+    """(kind, predictions on InD frames, those on OOD frames if there are any) of each model, and of other tools."""
     own = SimpleNamespace(dataset=dataset)
     members = [*plot_members(own), *external_members(own)]
-    return [(kind, ind, ood) for kind, _, ind, ood in members]
+    return [(kind, *files) for kind, _, *files in members]
 
 
 def video_kinds(dataset):
@@ -35,7 +35,7 @@ def image_members(wildcards):
     members = image_kinds(wildcards.dataset)
     known = [kind for kind, *_ in members]
     kinds = pooled_kinds(wildcards.dataset, wildcards.ensemble, known)
-    place = both_csvs(wildcards.dataset).index(wildcards.csv)
+    place = labelled_csvs(wildcards.dataset).index(wildcards.csv)
     return [files[place] for kind, *files in members if kind in kinds]
 
 
@@ -74,7 +74,7 @@ def ensembles_of(dataset):
     images = [
         f"{folder}/{name}/image_preds/{csv}/{file}.csv"
         for name in names_of(dataset, [kind for kind, *_ in image_kinds(dataset)])
-        for csv in both_csvs(dataset)
+        for csv in labelled_csvs(dataset)
         for file in ("predictions", "predictions_pixel_error")
     ]
     videos = [
@@ -98,11 +98,20 @@ def ensemble_on(wildcards, csv):
 
 
 def ensemble_on_ind(wildcards):
-    return ensemble_on(wildcards, both_csvs(wildcards.dataset)[0])
+    return ensemble_on(wildcards, labelled_csvs(wildcards.dataset)[0])
 
 
 def ensemble_on_ood(wildcards):
-    return ensemble_on(wildcards, both_csvs(wildcards.dataset)[1])
+    return [ensemble_on(wildcards, csv) for csv in labelled_csvs(wildcards.dataset)[1:]]
+
+
+def ood_set_option(wildcards, input):
+    """The OOD labels and what an ensemble found there, as an option of the command."""
+    return (
+        ["--set", "OOD", str(input.ood_labels), str(input.ood)]
+        if input.ood_labels
+        else []
+    )
 
 
 def expected_error_targets(wildcards):

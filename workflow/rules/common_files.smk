@@ -42,18 +42,6 @@ def settle_clock():
         )
 
 
-def tell_changes():
-    """Name the results that are not what their commands wrote."""
-    found = []
-    for folder, folders, files in os.walk("results"):
-        folders[:] = [name for name in folders if name not in WITHOUT_OUTPUTS]
-        found += changed_files(Path(folder)) if PROVENANCE_FILE in files else []
-    for path in found:
-        logger.warning(
-            f"{path}: not what its command wrote: changed by hand, or damaged (then delete it and ask for it)"
-        )
-
-
 def see_put_back(wildcards, images):
     """Have labels and images that were put back from earlier, with their old times, compared by content."""
     if not workflow.is_main_process:
@@ -77,4 +65,3 @@ def see_put_back(wildcards, images):
 refuse_unusable(str(workflow.basedir), "the project's folder")
 if workflow.is_main_process:
     settle_clock()
-    tell_changes()

@@ -18,7 +18,9 @@ def gallery_members(wildcards):
         if kind.startswith("pose_"):
             ratio = kind.removeprefix("pose_").partition("-")[0]
             folder = f"results/{wildcards.dataset}/crop_{seed}_{ratio}"
-            boxes = [f"{folder}/{csv}/bbox.csv" for csv in both_csvs(wildcards.dataset)]
+            boxes = [
+                f"{folder}/{csv}/bbox.csv" for csv in labelled_csvs(wildcards.dataset)
+            ]
             members.append((kind, seed, *boxes))
     return members
 
@@ -40,7 +42,7 @@ def gallery_indexes(wildcards):
     """The checksums of the labelled images."""
     return [
         f"results/{wildcards.dataset}/data/{csv}/images.json"
-        for csv in both_csvs(wildcards.dataset)
+        for csv in labelled_csvs(wildcards.dataset)
     ]
 
 
@@ -82,7 +84,9 @@ def gallery_video_options(wildcards):
 
 
 def gallery_minutes(wildcards, input, attempt):
-    frames = rows_of(input.ind_labels) + rows_of(input.ood_labels)
+    frames = rows_of(input.ind_labels)
+    if input.ood_labels:
+        frames += rows_of(input.ood_labels)
     return minutes(frames / DRAWN_PER_S, attempt)
 
 

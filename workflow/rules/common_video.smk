@@ -229,7 +229,7 @@ def crop_qa_targets(wildcards):
 def crop_qa_tables(dataset):
     """One table for each labelled set or video of each detector and crop ratio."""
     own = settings(dataset).workflow
-    names = [*both_csvs(dataset), *unlabelled_names(dataset)]
+    names = [*labelled_csvs(dataset), *unlabelled_names(dataset)]
     videos = [Path(video).name for video in own.videos]
     return [
         f"results/{dataset}/{folder}/crop_qa.csv"

@@ -55,7 +55,6 @@ rule crop_images:
         data_dir=data_dir,
         folder=subpath(output.manifest, ancestor=2),
         size=crop_size,
-        generation=crop_generation,
         code=fingerprint("lightning_pose.cli.crop", *SETTINGS_CODE),
     shell:
         "litpose crop"

@@ -69,7 +69,7 @@ rule expected_errors:
 
 
 rule calibrate:
-    """Learn from labelled frames how wrong an ensemble's keypoints are, given its deviation and confidence."""
+    """Learn from labelled frames how wrong an ensemble's keypoints are, and how to tell without labels."""
     input:
         ind_labels=ind_labels,
         ood_labels=ood_labels,
@@ -88,11 +88,12 @@ rule calibrate:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
+        ood=ood_set_option,
         code=fingerprint("lightning_pose.cli.calibrate", *SETTINGS_CODE),
     shell:
         "litpose calibrate"
         " --set InD {input.ind_labels:q} {input.ind:q}"
-        " --set OOD {input.ood_labels:q} {input.ood:q}"
+        " {params.ood:q}"
         " --output {output.calibration:q}"
         " > {log:q} 2>&1"
 

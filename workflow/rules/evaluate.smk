@@ -62,12 +62,13 @@ rule sweep_table:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
+        ood=ood_option,
         members=plotted_options,
         code=fingerprint("lightning_pose.cli.sweep_table"),
     shell:
         "litpose sweep_table"
         " --ind_labels {input.ind_labels:q}"
-        " --ood_labels {input.ood_labels:q}"
+        " {params.ood:q}"
         " {params.members:q}"
         " --output {output.table:q}"
         " --output_text {output.text:q}"
@@ -98,6 +99,11 @@ rule plot_ood:
             category="{dataset}",
             subcategory="figures",
         ),
+        files=expand(
+            "results/{{dataset}}/figures/{page}.{suffix}",
+            page=OOD_PAGES,
+            suffix=("pdf", "csv"),
+        ),
     log:
         "results/{dataset}/logs/plot_ood.log",
     benchmark:
@@ -109,6 +115,7 @@ rule plot_ood:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
+        ood=ood_option,
         members=plotted_options,
         colors=plot_colors,
         figures="results/{dataset}/figures",
@@ -116,7 +123,7 @@ rule plot_ood:
     shell:
         "litpose plot_ood"
         " --ind_labels {input.ind_labels:q}"
-        " --ood_labels {input.ood_labels:q}"
+        " {params.ood:q}"
         " {params.members:q}"
         " --colors {params.colors:q}"
         " --metrics {output.metrics:q}"

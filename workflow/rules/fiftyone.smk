@@ -23,6 +23,7 @@ rule export_fiftyone:
         mem_mb=table_mb,
         runtime=table_minutes,
     params:
+        ood=ood_option,
         members=plotted_options,
         boxes=gallery_box_options,
         data_dir=data_dir,
@@ -33,7 +34,7 @@ rule export_fiftyone:
     shell:
         "litpose export_fiftyone"
         " --ind_labels {input.ind_labels:q}"
-        " --ood_labels {input.ood_labels:q}"
+        " {params.ood:q}"
         " {params.members:q}"
         " {params.boxes:q}"
         " --data_dir {params.data_dir:q}"

@@ -4,7 +4,7 @@
 rule write_gallery:
     """Write a static site of all labelled frames and what all models found; only changed frames are redrawn."""
     input:
-        predictions=member_predictions,
+        predictions=plotted_predictions,
         boxes=gallery_boxes,
         indexes=gallery_indexes,
         videos=gallery_video_files,
@@ -26,7 +26,8 @@ rule write_gallery:
         mem_mb=table_mb,
         runtime=gallery_minutes,
     params:
-        members=member_options,
+        ood=ood_option,
+        members=plotted_options,
         boxes=gallery_box_options,
         videos=gallery_video_options,
         data_dir=data_dir,
@@ -37,7 +38,7 @@ rule write_gallery:
     shell:
         "litpose gallery"
         " --ind_labels {input.ind_labels:q}"
-        " --ood_labels {input.ood_labels:q}"
+        " {params.ood:q}"
         " {params.members:q}"
         " {params.boxes:q}"
         " {params.videos:q}"

@@ -10,7 +10,11 @@ rule write_report:
         crops=member_crop_tables,
         pdf="results/{dataset}/ood_plots.pdf",
         metrics="results/{dataset}/ood_metrics.csv",
-        figures=expand("results/{{dataset}}/figures/{page}.png", page=OOD_PAGES),
+        figures=expand(
+            "results/{{dataset}}/figures/{page}.{suffix}",
+            page=OOD_PAGES,
+            suffix=("png", "pdf", "csv"),
+        ),
         table="results/{dataset}/sweep_table.csv",
     output:
         page=report(

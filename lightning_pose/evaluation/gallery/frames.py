@@ -33,13 +33,8 @@ FALLBACK, OUTSIDE = 1, 2  # bits: the detector saw nothing; labels lie outside t
 
 
 @dataclass(frozen=True)
-class BoxFiles:
+class BoxFiles(MemberFiles):
     """The boxes that one member cropped by."""
-
-    kind: str
-    seed: str
-    ind_csv: Path
-    ood_csv: Path
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ class GalleryFrames:
 
 def read_gallery(
     ind_labels: Path,
-    ood_labels: Path,
+    ood_labels: Path | None,
     members: Sequence[MemberFiles],
     boxes: Sequence[BoxFiles] = (),
     missing: Sequence[MissingMember] = (),
@@ -106,25 +101,26 @@ def read_gallery(
     _check_members(members, boxes)
     labels = read_labels(ind_labels)
     ind = _read_set(IND, ind_labels, labels, members, boxes)
-    wanted = order_keypoints(read_labels(ood_labels), ood_labels, labels.keypoint_names)
-    ood = _read_set(OOD, ood_labels, wanted, members, boxes)
-    twice = sorted(set(ind.paths) & set(ood.paths))
-    if twice:
-        raise UserError(Problem(str(ood_labels), f"other images than {ind_labels}", twice[0]))
+    sets = [ind]
+    if ood_labels is not None:
+        wanted = order_keypoints(read_labels(ood_labels), ood_labels, labels.keypoint_names)
+        sets.append(_read_set(OOD, ood_labels, wanted, members, boxes))
+        twice = sorted(set(ind.paths) & set(sets[1].paths))
+        if twice:
+            raise UserError(Problem(str(ood_labels), f"other images than {ind_labels}", twice[0]))
     return GalleryFrames(
-        paths=ind.paths + ood.paths,
-        sets=ind.sets + ood.sets,
+        paths=[path for own in sets for path in own.paths],
+        sets=[name for own in sets for name in own.sets],
         keypoint_names=ind.keypoint_names,
         kinds=ind.kinds,
         seeds=ind.seeds,
-        labels_px=np.concatenate([ind.labels_px, ood.labels_px]),
-        keypoints_px=np.concatenate([ind.keypoints_px, ood.keypoints_px], 1),
-        confidence=np.concatenate([ind.confidence, ood.confidence], 1),
-        xywh_px=np.concatenate([ind.xywh_px, ood.xywh_px], 1),
-        failures=np.concatenate([ind.failures, ood.failures]),
+        labels_px=np.concatenate([own.labels_px for own in sets]),
+        keypoints_px=np.concatenate([own.keypoints_px for own in sets], 1),
+        confidence=np.concatenate([own.confidence for own in sets], 1),
+        xywh_px=np.concatenate([own.xywh_px for own in sets], 1),
+        failures=np.concatenate([own.failures for own in sets]),
         notes=[f"{own.kind} seed {own.seed} is missing" for own in missing]
-        + _diverged_notes(ind)
-        + _diverged_notes(ood)
+        + [note for own in sets for note in _diverged_notes(own)]
         + member_notes([member.kind for member in members]),
     )
 
@@ -161,7 +157,7 @@ def _read_set(
     """Read one of the two sets."""
     keypoints, confidence, splits = [], [], []
     for member in members:
-        path = member.ind_csv if name == IND else member.ood_csv
+        path = member.file(is_ood=name == OOD)
         predictions = read_predictions(path)
         order, columns = match_predictions(predictions, labels, path, labels_csv)
         keypoints.append(predictions.keypoints_px[order][:, columns])
@@ -171,7 +167,7 @@ def _read_set(
     xywh_px, failures = np.full((len(members), rows, 4), np.nan), np.zeros(rows, np.uint8)
     places = {(member.kind, member.seed): m for m, member in enumerate(members)}
     for own in boxes:
-        path = own.ind_csv if name == IND else own.ood_csv
+        path = own.file(is_ood=name == OOD)
         found = read_matching_boxes(path, labels.image_paths, labels_csv)
         m = places[own.kind, own.seed]
         xywh_px[m] = found.xywh_px

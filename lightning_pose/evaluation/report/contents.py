@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_pose.config import load_config
+from lightning_pose.evaluation.calibration_files import read_coverage
 from lightning_pose.evaluation.crop_qa_table import read_crop_qa
 from lightning_pose.evaluation.diff import flat_settings
 from lightning_pose.evaluation.ood_input import Comparison
@@ -99,6 +100,7 @@ class Contents:
     others : names of folders of further models.
     sets : InD and OOD, where the settings name them.
     problems : files that cannot be read, and what does not fit together.
+    coverages : of the intervals of expected errors, by ensemble and set, as `read_coverage` has them.
     """
 
     folder: Path
@@ -110,6 +112,7 @@ class Contents:
     crops: list[Crops]
     costs: list[JobCost]
     problems: list[str]
+    coverages: dict[str, dict[str, tuple[float, int]]] = field(default_factory=dict)
 
     @property
     def kinds(self) -> list[str]:
@@ -161,7 +164,17 @@ def read_contents(folder: Path, config: Path | None = None) -> Contents:
         crops=[own for path in find_crops(folder) if (own := _crops(path, problems)) is not None],
         costs=read_benchmarks(folder / "benchmarks"),
         problems=problems,
+        coverages=_coverages(folder, problems),
     )
+
+
+def _coverages(folder: Path, problems: list[str]) -> dict[str, dict[str, tuple[float, int]]]:
+    found = {}
+    for path in sorted(folder.glob("ensemble/*/calibration.json")):
+        own = attempt(problems, lambda path=path: read_coverage(path))  # type: ignore[misc]
+        if own is not None:
+            found[path.parent.name] = own
+    return found
 
 
 def _workflow(

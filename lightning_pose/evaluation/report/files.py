@@ -23,11 +23,10 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 class FigureText(NamedTuple):
-    """What a figure is called, what is to be seen in it, and its rows in the table of numbers."""
+    """What a figure is called, and what is to be seen in it."""
 
     title: str
     told: str
-    rows: str
 
 
 # in the order of the PDF's pages
@@ -35,24 +34,19 @@ FIGURES = {
     "error_vs_deviation": FigureText(
         "Error against ensemble standard deviation",
         "Mean pixel error of the keypoints whose ensemble standard deviation lies above a threshold",
-        "curve",
     ),
     "risk_coverage": FigureText(
         "Risk and coverage",
         "Mean pixel error of what remains when the least certain keypoints are dropped",
-        "risk_coverage",
     ),
     "error_per_keypoint": FigureText(
-        "Errors of each keypoint", "Box plots of the pixel errors of each keypoint and kind", "samples"
+        "Errors of each keypoint", "Box plots of the pixel errors of each keypoint and kind"
     ),
     "error_scatter": FigureText(
         "Error and standard deviation of each keypoint",
         "Scatter of pixel error over ensemble standard deviation, with Spearman's rho",
-        "samples",
     ),
-    "numbers": FigureText(
-        "Numbers", "Table of errors, rank statistics and differences between kinds", "summary and comparison"
-    ),
+    "numbers": FigureText("Numbers", "Table of errors, rank statistics and differences between kinds"),
 }
 # files of a finished data set: name, and what it is
 FURTHER = (
@@ -61,6 +55,11 @@ FURTHER = (
     (NUMBERS, "every number of the figures, one a row"),
     ("sweep_table.csv", "errors of all kinds over their seeds"),
 )
+# of each ensemble and video
+OF_ENSEMBLES = {
+    "expected_error.pdf": "trajectories in bands of their expected error",
+    "smoothed_predictions.csv": "smoothed trajectories",
+}
 
 
 class Linker:
@@ -74,27 +73,25 @@ class Linker:
     def __init__(self, output: Path) -> None:
         self.folder = output.resolve().parent
 
-    def link(self, path: Path, text: str | None = None, page: int | None = None) -> Markup:
+    def link(self, path: Path, text: str | None = None) -> Markup:
         """Return a link to a file, or its name alone where it is not there."""
         name = os.path.relpath(path.resolve(), self.folder).replace(os.sep, "/")
         if not path.is_file():
             return join([text or name, " (not there yet)"])
-        return element("a", text or name, href=quote(name) + (f"#page={page}" if page else ""))
+        return element("a", text or name, href=quote(name))
 
 
 def figures(contents: Contents, links: Linker) -> Markup:
     """Return the section of the figures that are there."""
     parts = []
-    for page, (name, own) in enumerate(FIGURES.items(), 1):
+    for name, own in FIGURES.items():
         path = contents.folder / "figures" / f"{name}.png"
         image = _image(path, own.told, contents.problems)
         if image is None:
             continue
-        pdf, numbers = contents.folder / PDF, contents.folder / NUMBERS
         caption = element(
             "figcaption", element("strong", own.title), ": ", links.link(path), "; as vectors ",
-            links.link(pdf, f"{PDF}, page {page}", page), "; numbers ", links.link(numbers),
-            f", rows with figure = {own.rows}",
+            links.link(path.with_suffix(".pdf")), "; numbers ", links.link(path.with_suffix(".csv")),
         )  # fmt: skip
         parts.append(element("figure", image, caption, class_="wide"))
     lacking = [name for name in FIGURES if not (contents.folder / "figures" / f"{name}.png").is_file()]
@@ -201,6 +198,9 @@ def further(contents: Contents, links: Linker) -> Markup:
     ]
     videos = sorted(contents.folder.glob("cropzoom_*/video_preds/*/labeled.mp4"))
     entries += [element("li", links.link(path), ": video with predictions") for path in videos]
+    for name, told in OF_ENSEMBLES.items():
+        paths = sorted(contents.folder.glob(f"ensemble/*/video_preds/*/{name}"))
+        entries += [element("li", links.link(path), f": {told}") for path in paths]
     if not entries:
         return element("p", "Nothing yet.", class_="faint")
     about = f"{counted(len(entries), 'file')}, linked from where this page was written."

@@ -29,6 +29,7 @@ def _page(contents: Contents, output: Path, title: str) -> Markup:
     links = files.Linker(output)
     sections = {
         "errors": ("Errors", results.errors(contents)),
+        "expected": ("Expected errors", results.expected_errors(contents)),
         "trained": ("What was trained on what", trained(contents)),
         "curves": ("Training curves", results.curves(contents)),
         "crops": ("Crops", files.crops(contents, links)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lightning_pose.evaluation.calibration import LEVEL
 from lightning_pose.evaluation.kind_comparison import RESAMPLINGS, Difference, kind_differences
 from lightning_pose.evaluation.ood_input import Comparison, MissingMember
 from lightning_pose.evaluation.report.charts import ErrorRow, error_panel, line_legend, line_panel
@@ -27,6 +28,25 @@ def errors(contents: Contents) -> Markup:
     if not contents.sets:
         return element("p", "No labelled sets are known.", class_="faint")
     return join([_set(own, contents.compared) for own in contents.sets])
+
+
+def expected_errors(contents: Contents) -> Markup:
+    """Return the section of how often the intervals of expected errors hold."""
+    if not contents.coverages:
+        text = "Not calibrated yet: litpose calibrate, or snakemake expected_errors with videos, does it."
+        return element("p", text, class_="faint")
+    rows: list[list[Cell]] = [
+        [kind, name, str(number), f"{100 * share:.1f} %" if number else UNKNOWN]
+        for kind, sets in contents.coverages.items()
+        for name, (share, number) in sets.items()
+    ]
+    about = (
+        "An ensemble's deviation, confidence and PCA error tell how wrong a keypoint probably is. Labelled "
+        f"frames are foretold by a calibration that did not see them; {100 * LEVEL:.0f} % of the errors "
+        "should lie in their interval."
+    )
+    header = ["ensemble", "frames", "errors", f"in their {100 * LEVEL:.0f} % interval"]
+    return join([table("Intervals of expected errors", header, rows), element("p", about, class_="faint")])
 
 
 def _set(own: LabelledSet, members: Sequence[Member]) -> Markup:

@@ -201,8 +201,7 @@ def test_only_stale_crops_are_made_anew(project, caplog, what, count) -> None:
     assert cropped(project, caplog) == count
     assert not damaged_crops(project.manifest)
     if what in ("missing", "truncated", "damaged", "manifest"):
-        after = read_manifest(project.manifest)
-        assert {**after, "generation": before["generation"]} == before
+        assert read_manifest(project.manifest) == before
     assert cropped(project, caplog) == 0
 
 

@@ -1,6 +1,8 @@
 """Expected errors and intervals: what must be true of made-up errors, and the files of the two commands."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from lightning_pose.cli.main import main
 from lightning_pose.evaluation.calibration import Evidence, fit_calibration, held_out_coverage
 from lightning_pose.evaluation.label_next import select_frames
 from lightning_pose.io.labels import read_labels, write_labels
-from lightning_pose.io.predictions import write_predictions
+from lightning_pose.io.predictions import read_predictions, write_predictions
 from lightning_pose.io.tables import parse_keypoint_rows, read_rows
 from lightning_pose.types import Labels, Predictions
 from tests.unit.io.films import write_film
@@ -57,14 +59,49 @@ def test_the_expected_error_is_right_on_average_and_rises_with_the_deviation() -
     assert np.isnan(calibration.expected_error(Evidence(np.array([[NAN]]), np.array([[0.5]])))).all()
 
 
+def test_the_pca_error_counts_by_what_it_tells_of_errors() -> None:
+    errors, evidence = made_up(0, 300)
+    unknown = np.isnan(errors)
+    telling = np.where(unknown, 1.0, errors * np.random.default_rng(1).lognormal(0, 0.1, errors.shape))
+    useless = np.random.default_rng(2).uniform(0, 9, errors.shape)
+    calibrations = [fit_calibration(errors, replace(evidence, pca_error=own)) for own in (telling, useless)]
+    assert calibrations[0].weights[2] > 0.7 and max(calibrations[0].weights[:2]) < 0.3
+    assert calibrations[1].weights[2] < 0.5 * calibrations[1].weights[0]
+    rising = Evidence(np.full((40, 1), 2.0), np.full((40, 1), 0.8), np.linspace(0.1, 20, 40)[:, None])
+    expected = calibrations[0].expected_error(rising)[:, 0]
+    assert (np.diff(expected) >= 0).all() and expected[-1] > 3 * expected[5]
+    gap = replace(rising, pca_error=np.full((40, 1), NAN))
+    assert np.isfinite(calibrations[0].expected_error(gap)).all()
+
+
+def selected(expected, keypoints_px=None, count=4, apart_s=1.0):
+    poses = np.zeros((*expected.shape, 2)) if keypoints_px is None else keypoints_px
+    return select_frames(expected, poses, np.arange(len(expected)) / 10, count, apart_s)
+
+
 def test_no_second_is_labelled_twice() -> None:
     expected = np.ones((100, 2))
     expected[40:45], expected[80], expected[81] = 9.0, 5.0, NAN
-    frames = select_frames(expected, np.arange(100) / 10, 4, 1.0)
+    frames = selected(expected)
     assert frames[:2] == [40, 80] and len(frames) == 4
     assert min(abs(a - b) for a in frames for b in frames if a != b) >= 10
-    assert 81 not in select_frames(expected, np.arange(100) / 10, 100, 0.0)
-    assert select_frames(np.full((3, 2), NAN), np.arange(3.0), 2, 1.0) == []
+    assert 81 not in selected(expected, count=100, apart_s=0.0)
+    assert selected(np.full((3, 2), NAN)) == []
+
+
+def test_poses_that_were_chosen_are_not_chosen_again_while_there_are_others() -> None:
+    """An animal that stands still for most of a film, and turns for a moment."""
+    rng = np.random.default_rng(0)
+    standing, turned = rng.uniform(0, 50, (2, 4, 2))
+    poses = standing + rng.normal(0, 1, (100, 4, 2)) + rng.uniform(0, 300, (100, 1, 2))  # wherever it is
+    poses[60:64] += turned - standing
+    expected = np.full((100, 4), 8.0)
+    expected[60:64] = 6.0
+    poses[10, 2] = NAN
+    frames = selected(expected, poses)
+    assert 60 <= frames[1] < 64 and len(frames) == 4
+    expected[60:64] = 0.1  # nothing to learn there
+    assert not any(60 <= frame < 64 for frame in selected(expected, poses))
 
 
 def write_set(folder, name, frames, seed, splits=None):
@@ -133,6 +170,52 @@ def test_from_labelled_frames_to_the_frames_to_label_next(tmp_path) -> None:
     assert main([*command, *options]) == 2  # labels may be in there by now
 
 
+def write_birds(path: Path, frames: int, seed: int, splits=None) -> np.ndarray:
+    """Write labels of a rigid body, and predictions that are wrong of one keypoint in every fourth frame."""
+    rng = np.random.default_rng(seed)
+    body = np.array([[0, 0], [40, 5], [12, 30]])
+    labels = Labels(
+        [f"{path.stem}/{i}.png" for i in range(frames)], NAMES, body + rng.uniform(50, 400, (frames, 1, 2))
+    )
+    found = labels.keypoints_px + rng.normal(0, 0.5, (frames, 3, 2))
+    found[::4, 1] += 30
+    write_labels(labels, path)
+    blind = {name: np.full((frames, 3), 1.0) for name in ("x_ens_var", "y_ens_var")}  # the members agree
+    predictions = Predictions(
+        labels.image_paths, NAMES, found, np.full((frames, 3), 0.9), splits, further=blind
+    )
+    write_predictions(predictions, path.with_name(f"{path.stem}_ensemble.csv"))
+    return found
+
+
+def test_a_pose_that_no_label_has_is_expected_to_be_wrong_though_all_members_agree(tmp_path) -> None:
+    write_birds(tmp_path / "InD.csv", 60, 0, ["train"] * 40 + ["test"] * 20)
+    write_birds(tmp_path / "OOD.csv", 60, 1)
+    sets = [part for name in ("InD", "OOD") for part in ("--set", name, str(tmp_path / f"{name}.csv"),
+                                                         str(tmp_path / f"{name}_ensemble.csv"))]  # fmt: skip
+    calibration, output = tmp_path / "calibration.json", tmp_path / "expected.csv"
+    assert main(["calibrate", *sets, "--output", str(calibration)]) == 0
+    content = json.loads(calibration.read_text())
+    assert set(content["held_out_coverage_of_keypoints"]) == set(NAMES)
+    assert content["held_out_coverage"]["all"]["share"] == pytest.approx(0.9, abs=0.06)
+    film = read_predictions(tmp_path / "OOD_ensemble.csv")
+    order = [2, 0, 1]  # another model may name keypoints in another order
+    shuffled = Predictions(
+        list(range(60)),
+        [NAMES[k] for k in order],
+        film.keypoints_px[:, order],
+        film.confidence,
+        further=film.further,
+    )
+    write_predictions(shuffled, tmp_path / "film.csv")
+    command = ["expected_error", str(calibration), str(tmp_path / "film.csv"), "--output", str(output)]
+    assert main(command) == 0
+    table = parse_keypoint_rows(output, read_rows(output), (("expected_px", "low_px", "high_px"),))
+    assert table.keypoint_names == shuffled.keypoint_names
+    tail = table.columns["expected_px"][:, table.keypoint_names.index("tail")]
+    assert tail[::4].min() > 10 > 3 > np.delete(tail, np.s_[::4]).max()
+
+
 def broken(folder, wrong):
     """Return a command that is wrong."""
     if wrong == "few":
@@ -143,6 +226,8 @@ def broken(folder, wrong):
         predictions.further.clear()
     elif wrong == "one member":
         predictions.further.update(x_ens_var=np.full((12, 3), NAN), y_ens_var=np.full((12, 3), NAN))
+    elif wrong == "other keypoints":
+        predictions = replace(predictions, keypoint_names=["ear", *NAMES[1:]])
     elif wrong == "damaged":
         calibration.write_text("{}")
     write_predictions(predictions, folder / "video.csv")
@@ -176,6 +261,10 @@ def broken(folder, wrong):
         (
             "damaged",
             "calibration.json: expected a calibration by litpose calibrate, found another or damaged file",
+        ),
+        (
+            "other keypoints",
+            "video.csv, header: expected keypoints ['beak', 'tail', 'foot'] of the calibration",
         ),
         ("no video", "--label_next: expected --video too, found none"),
         ("other video", "video.csv: expected a row for each of 20 frames"),

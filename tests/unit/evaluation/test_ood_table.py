@@ -9,7 +9,13 @@ import pytest
 from lightning_pose.evaluation.kind_comparison import kind_differences
 from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.evaluation.ood import auroc, error_curve, spearman
-from lightning_pose.evaluation.ood_table import COLUMNS, curves, summary, write_table
+from lightning_pose.evaluation.ood_table import (
+    COLUMNS,
+    FIGURES,
+    curves,
+    summary,
+    write_table,
+)
 from lightning_pose.evaluation.risk_coverage import risk_curve
 
 KEY = tuple(name for name in COLUMNS if name not in ("value", "n"))
@@ -99,6 +105,36 @@ def test_risks_and_differences_follow_from_the_samples(written, comparison) -> N
     assert expected.low < expected.mean < expected.high and {row["n"] for row in found} == {"7"}
 
 
+def test_boxes_of_keypoints_follow_from_the_samples(written, comparison) -> None:
+    own = comparison()
+    rows = written(own)
+    errors, _ = samples_of(rows, own)
+    levels = {"p5": 5, "p25": 25, "median": 50, "p75": 75, "p95": 95}
+    for row in rows_of(rows, figure="keypoints"):
+        mine = errors[[kind == row["kind"] for kind in own.kinds]]
+        values = mine[..., own.keypoint_names.index(row["keypoint"])]
+        known = values[np.isfinite(values)]
+        assert number(row["value"]) == pytest.approx(np.percentile(known, levels[row["statistic"]]))
+        assert int(row["n"]) == known.size
+    assert len(rows_of(rows, figure="keypoints")) == 2 * len(own.keypoint_names) * len(levels)
+
+
+def test_each_figure_has_its_part_of_the_table(written, comparison, tmp_path) -> None:
+    both = [comparison("InD"), comparison("OOD")]
+    rows = written(*both)
+    write_table(both, tmp_path / "again.csv", tmp_path / "figures")
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "deep" / "ood_metrics.csv").read_bytes()
+    parts = {"error_vs_deviation": ["curve"], "risk_coverage": ["risk_coverage"],
+             "error_per_keypoint": ["keypoints"], "error_scatter": ["samples"],
+             "numbers": ["summary", "comparison"]}  # fmt: skip
+    assert parts.keys() == FIGURES.keys()
+    for name, figures in parts.items():
+        with open(tmp_path / "figures" / f"{name}.csv", newline="", encoding="utf-8") as file:
+            own = list(csv.DictReader(file, strict=True))
+        expected = [row for row in rows if row["figure"] in figures]
+        assert sorted(map(str, own)) == sorted(map(str, expected)) and own
+
+
 def mine_averaged(errors):
     averages = np.full((1, *errors.shape[1:]), np.nan)
     for frame, keypoint in np.ndindex(errors.shape[1:]):
@@ -132,14 +168,15 @@ def test_one_number_a_row(written, comparison) -> None:
         key for key, count in Counter(tuple(row[k] for k in KEY) for row in rows).items() if count > 1
     ]
     assert not repeated
-    figures = {"curve", "risk_coverage", "comparison", "summary", "members", "samples"}
+    figures = {"curve", "risk_coverage", "keypoints", "comparison", "summary", "members", "samples"}
     assert {row["figure"] for row in rows} == figures
     for row in rows:
         assert int(row["n"]) >= 0 and row["set"] in ("InD", "OOD")
         assert (row["figure"] == "curve") == bool(row["threshold"])
         assert (row["figure"] == "risk_coverage") == bool(row["coverage"])
         assert (row["figure"] == "comparison") == bool(row["versus"])
-        assert (row["figure"] == "samples") == bool(row["frame"]) == bool(row["keypoint"])
+        assert (row["figure"] == "samples") == bool(row["frame"])
+        assert (row["figure"] in ("samples", "keypoints")) == bool(row["keypoint"])
 
 
 @pytest.mark.parametrize("frames", [0, 3])

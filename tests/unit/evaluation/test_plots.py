@@ -35,8 +35,10 @@ def test_five_pages_and_a_picture_of_each(drawn) -> None:
     pdf, pictures = drawn
     assert page_count(pdf) == 5
     assert [path.name for path in pdf.parent.iterdir()] == ["plots.pdf"]
-    assert sorted(path.name for path in pictures.iterdir()) == [f"{name}.png" for name in PAGES]
-    for path in pictures.iterdir():
+    files = [f"{name}.{suffix}" for name in PAGES for suffix in ("pdf", "png")]
+    assert sorted(path.name for path in pictures.iterdir()) == files
+    for path in pictures.glob("*.png"):
+        assert page_count(path.with_suffix(".pdf")) == 1
         with Image.open(path) as picture:
             assert picture.format == "PNG" and picture.width > 1000
             assert np.ptp(np.asarray(picture.convert("L"))) > 100
@@ -47,7 +49,8 @@ def test_the_same_numbers_give_the_same_bytes(drawn, pair, tmp_path) -> None:
     draw_ood_plots(pair, tmp_path / "again.pdf", figures_dir=tmp_path)
     assert (tmp_path / "again.pdf").read_bytes() == pdf.read_bytes()
     for page in PAGES:
-        assert (tmp_path / f"{page}.png").read_bytes() == (pictures / f"{page}.png").read_bytes()
+        for name in (f"{page}.pdf", f"{page}.png"):
+            assert (tmp_path / name).read_bytes() == (pictures / name).read_bytes()
 
 
 def has_color(path, color):

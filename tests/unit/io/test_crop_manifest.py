@@ -1,6 +1,7 @@
-"""A name for the crops that there are, which changes with damage and settles once it is mended."""
+"""Crops that are missing or not what was written, and manifests that are."""
 
-import json
+import hashlib
+import os
 
 import pytest
 
@@ -8,55 +9,71 @@ from lightning_pose.io.crop_manifest import (
     MANIFEST,
     crops_dir,
     damaged_crops,
+    examine_crops,
     manifest_of_video,
-    next_generation,
+    write_manifest,
 )
 from lightning_pose.types import UserError
+
+CROP = b"12345"
+LATER = 10  # seconds
 
 
 @pytest.fixture
 def manifest(tmp_path):
-    """Write a crop and its manifest of a generation; return the manifest's path."""
+    """Write a crop and its manifest; return the manifest's path."""
 
-    def write(generation="1"):
+    def write():
         (tmp_path / "images").mkdir(exist_ok=True)
-        (tmp_path / "images" / "a.png").write_bytes(b"12345")
-        content = {"crop_size": [8, 8], "images_dir": "images", "source": "l.csv", "generation": generation}
-        content["crops"] = {"a.jpg": {"files": {"a.png": 5}}}
-        (tmp_path / MANIFEST).write_text(json.dumps(content))
+        (tmp_path / "images" / "a.png").write_bytes(CROP)
+        entry = {"files": {"a.png": 5}, "sha256": {"a.png": hashlib.sha256(CROP).hexdigest()}}
+        content = {"crop_size": [8, 8], "images_dir": "images", "source": "l.csv", "crops": {"a.jpg": entry}}
+        write_manifest(content, tmp_path / MANIFEST)
         return tmp_path / MANIFEST
 
     return write
 
 
-def test_whole_crops_keep_their_generation(manifest) -> None:
-    assert next_generation(manifest()) == "1"
-    assert next_generation(manifest("7f")) == "7f"
+def change_later(path, content):
+    path.write_bytes(content)
+    time = path.stat().st_mtime + LATER
+    os.utime(path, (time, time))
+    return path.stat().st_mtime_ns
 
 
-def test_nothing_yet_is_the_first_generation(tmp_path) -> None:
-    assert next_generation(tmp_path / MANIFEST) == "1"
-
-
-@pytest.mark.parametrize("damage", ["delete", "truncate", "manifest"])
-def test_damage_makes_another_that_settles_once_mended(manifest, damage) -> None:
+def test_whole_crops(manifest) -> None:
     path = manifest()
+    assert damaged_crops(path) == []
+    change_later(path.parent / "images" / "a.png", CROP)
+    assert damaged_crops(path) == []  # only its time is another
 
-    def break_it():
-        if damage == "manifest":
-            path.write_text("{")
-        elif damage == "delete":
-            (path.parent / "images" / "a.png").unlink()
-        else:
-            (path.parent / "images" / "a.png").write_bytes(b"12")
 
-    break_it()
-    planned = next_generation(path)
-    assert damaged_crops(path) and planned != "1"
-    assert next_generation(path) == planned
-    assert next_generation(manifest(planned)) == planned
-    break_it()
-    assert damage == "manifest" or next_generation(path) != planned  # the same damage again is new damage
+def test_no_manifest_no_damage(tmp_path) -> None:
+    assert damaged_crops(tmp_path / MANIFEST) == []
+
+
+def test_missing_cut_and_changed_crops_are_found(manifest) -> None:
+    path = manifest()
+    crop = path.parent / "images" / "a.png"
+    for damage in (crop.unlink, lambda: crop.write_bytes(b"12"), lambda: change_later(crop, b"12346")):
+        damage()
+        assert damaged_crops(path) == [str(crop)]
+        assert damaged_crops(manifest()) == []
+
+
+def test_a_damaged_manifest_is_found(manifest) -> None:
+    path = manifest()
+    path.write_text("{")
+    assert damaged_crops(path) == [str(path)]
+
+
+def test_crops_that_were_seen_whole_are_not_read_again(manifest) -> None:
+    path = manifest()
+    newest = change_later(path.parent / "images" / "a.png", CROP)
+    assert examine_crops(path) == ([], newest)
+    (path.parent / "images" / "a.png").write_bytes(b"12346")
+    os.utime(path.parent / "images" / "a.png", ns=(newest, newest))
+    assert examine_crops(path, newest) == ([], newest) and damaged_crops(path) != []
 
 
 def test_crops_are_found_by_the_name_of_their_labels(manifest) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_pose.cli.main import main
-from lightning_pose.io.crop_manifest import damaged_crops, next_generation, read_manifest, write_manifest
+from lightning_pose.io.crop_manifest import damaged_crops, read_manifest, write_manifest
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
 from lightning_pose.io.files import seal, unseal
 from lightning_pose.io.labels import write_labels
@@ -93,11 +93,11 @@ def test_crops_with_a_damaged_manifest_are_made_again(bit) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "crops.json"
         write_manifest(MANIFEST, path)
-        assert read_manifest(path) == MANIFEST and next_generation(path) == "1"
+        assert read_manifest(path) == MANIFEST
         flip(path, bit)
         found = read_manifest(path)
         if found is None:
-            assert damaged_crops(path) == [str(path)] and next_generation(path) != "1"
+            assert damaged_crops(path) == [str(path)]
         else:  # a bit of the checksum's own name
             assert {key: found[key] for key in MANIFEST} == MANIFEST
 

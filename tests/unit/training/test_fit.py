@@ -172,11 +172,20 @@ def test_what_a_finished_training_lacks_is_written(train) -> None:
     folder = train()
     before = {name: (folder / name).read_bytes() for name in ("config.yaml", "splits.json")}
     own = (folder / "model.safetensors").stat().st_ino
-    for name in before:
-        (folder / name).unlink()
+    (folder / "config.yaml").unlink()
+    (folder / "splits.json").write_bytes(before["splits.json"][:-9])
     train(keeps_finished=True)
     assert {name: (folder / name).read_bytes() for name in before} == before
     assert (folder / "model.safetensors").stat().st_ino == own
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_a_training_whose_weights_are_damaged_is_not_finished(train, damage) -> None:
+    path = train(max_steps=2) / "model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if damage == "flip" else whole[:-9])
+    train(keeps_finished=True, max_steps=2)
+    assert path.read_bytes() == whole
 
 
 def test_a_training_that_fails_leaves_no_weights(train, data, tmp_path) -> None:

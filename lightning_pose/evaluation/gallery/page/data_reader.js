@@ -24,6 +24,8 @@ class GalleryData {
     });
     this.count = this.paths.length;
     this.sessions = this.paths.map((path) => path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+    const sets = [...new Set(this.sets)];
+    this.setPlaces = this.sets.map((set) => sets.indexOf(set));
     this.sizes = decode(data.sizes, Int32Array); // N x (width, height)
     this.regions = decode(data.regions ?? "", Int32Array); // N x (x, y, side) of the thumbnails
     this.labels = decode(data.labels, Int16Array); // N x K x 2

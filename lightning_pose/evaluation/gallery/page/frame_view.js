@@ -88,9 +88,8 @@ class FrameView {
   cropBox(frame, kind) {
     const { data } = this.gallery;
     const own = data.membersOf(kind).map((m) => data.box(m, frame)).find(Boolean);
-    const any = data.membersOf(ALL).map((m) => data.box(m, frame)).find(Boolean);
     const [x, y, side] = data.regions.subarray(3 * frame, 3 * frame + 3);
-    return own ?? any ?? { x, y, w: side, h: side };
+    return own ?? { x, y, w: side, h: side };
   }
 
   makePanel(frame, kinds, box, caption, isWhole) {

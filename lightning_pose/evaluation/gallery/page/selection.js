@@ -1,6 +1,9 @@
 "use strict";
 // Which frames are shown, in which order. Measures are of the chosen kind, and of the chosen keypoint or all of them.
 
+const RISING = ["confidence", "set"]; // are sorted from the least on
+const FAILURE_RANKS = { 0: 0, [OUTSIDE]: 1, [FALLBACK]: 2, [FALLBACK | OUTSIDE]: 3 };
+
 // the largest, least and mean of a frame's values that are not NaN; NaN without any
 function summarize(values, start, keypoints) {
   let largest = NaN, least = NaN, sum = 0, count = 0;
@@ -30,6 +33,7 @@ class Selection {
     const error = summarize(this.means.errors, start, this.keypoints);
     const deviation = summarize(this.deviations, start, this.keypoints);
     return {
+      set: this.data.setPlaces[frame], failure: FAILURE_RANKS[this.data.failures[frame]],
       error: error.largest, mean_error: error.mean, deviation: deviation.largest, mean_deviation: deviation.mean,
       confidence: summarize(this.means.confidence, start, this.keypoints).least,
     };
@@ -41,15 +45,17 @@ class Selection {
     const rows = [];
     for (let frame = 0; frame < this.data.count; frame++) {
       const measures = this.measure(frame);
-      if (wanted(frame, measures)) rows.push({ frame, value: measures[state.values.sort] });
+      if (wanted(frame, measures)) rows.push({ frame, value: measures[state.values.sort], error: measures.error });
     }
     const { sort, reverse } = state.values;
-    const turn = (sort === "confidence" ? 1 : -1) * (reverse ? -1 : 1);
+    const turn = (RISING.includes(sort) ? 1 : -1) * (reverse ? -1 : 1);
     if (sort === "path") {
       const { paths } = this.data;
       rows.sort((a, b) => (reverse ? -1 : 1) * (paths[a.frame] < paths[b.frame] ? -1 : 1));
     } else {
-      rows.sort((a, b) => missingLast(a.value, b.value) || turn * (a.value - b.value || 0) || a.frame - b.frame);
+      const then = ["set", "failure"].includes(sort) ? worstFirst : () => 0;
+      rows.sort((a, b) =>
+        missingLast(a.value, b.value) || turn * (a.value - b.value || 0) || then(a, b) || a.frame - b.frame);
     }
     return rows.map((row) => row.frame);
   }
@@ -69,6 +75,10 @@ class Selection {
       (deviation <= 0 || measures.deviation >= deviation) &&
       (below === Infinity || measures.confidence <= below);
   }
+}
+
+function worstFirst(a, b) {
+  return missingLast(a.error, b.error) || b.error - a.error || 0;
 }
 
 // orders what has no value behind the rest; 0 for two values, and for two without

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_pose.cli.main import main
 from lightning_pose.evaluation.gallery.frames import FALLBACK, OUTSIDE, BoxFiles, read_gallery
 from lightning_pose.evaluation.ood_input import ALL, MemberFiles
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
@@ -40,6 +41,27 @@ def test_all_frames_are_there_ind_first(results) -> None:
     # seed 1 of the detector is off by 4 px times the number of the frame
     assert frames.errors[1, 6:, 1] == pytest.approx(4 * np.arange(1, 10), abs=1e-6)
     assert np.isnan(frames.errors[:, 0, 2]).all()  # not labelled
+
+
+def test_without_ood_labels_the_others_are_shown(results) -> None:
+    alone = [MemberFiles(own.kind, own.seed, own.ind_csv, None) for own in members(results.folder)]
+    own_boxes = [BoxFiles(own.kind, own.seed, own.ind_csv, None) for own in boxes(results.folder)]
+    own = read_gallery(results.folder / "ind.csv", None, alone, own_boxes)
+    assert own.paths == results.ind.image_paths and "OOD" not in own.sets
+    both = read(results)
+    np.testing.assert_array_equal(own.keypoints_px, both.keypoints_px[:, : len(own.paths)])
+    np.testing.assert_array_equal(own.xywh_px, both.xywh_px[:, : len(own.paths)])
+
+
+def test_files_of_one_set_too_many_or_too_few_are_named(results, tmp_path, capsys) -> None:
+    arguments = results.arguments(tmp_path / "out" / "index.html")
+    place = arguments.index("--ood_labels")
+    assert main(arguments[:place] + arguments[place + 2 :]) == 2
+    assert "--member: expected KIND SEED IND without --ood_labels, found single" in capsys.readouterr().err
+    place = arguments.index("--member") + 4
+    assert main(arguments[:place] + arguments[place + 1 :]) == 2
+    assert "--member: expected KIND SEED IND OOD with --ood_labels, found single" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_deviation_of_a_kind_is_of_its_members_only(results) -> None:

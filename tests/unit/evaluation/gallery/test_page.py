@@ -10,7 +10,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.unit.evaluation.gallery.made_up import FALLBACK_ROW, FILM_FRAMES, KEYPOINTS, UNSURE_FRAME
+from tests.unit.evaluation.gallery.made_up import (
+    FALLBACK_ROW,
+    FILM_FRAMES,
+    KEYPOINTS,
+    OUTSIDE_ROW,
+    UNSURE_FRAME,
+)
 from tests.unit.io.films import place
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -137,8 +143,18 @@ def test_filters_change_what_is_shown(visit) -> None:
 
 
 def test_sorting_by_other_measures(visit) -> None:
+    failed = [f"day 2/img{row:03d}.png" for row in (FALLBACK_ROW, OUTSIDE_ROW)]
     visit.choose("sort", "path")
     eventually(lambda: visit.names()[0] == "day 1/img000.png")
+    visit.page.check('[data-key="reverse"]')
+    eventually(lambda: visit.names()[0] == "day 2/img059.png")
+    visit.page.click("#reset")
+    visit.choose("sort", "failure")
+    eventually(lambda: visit.names()[:3] == [*failed, "day 2/img059.png"])
+    visit.choose("sort", "set")
+    eventually(
+        lambda: visit.names()[0] == "day 1/img027.png"
+    )  # the worst of every third, which are for training
     visit.page.check('[data-key="reverse"]')
     eventually(lambda: visit.names()[0] == "day 2/img059.png")
     visit.page.click("#reset")

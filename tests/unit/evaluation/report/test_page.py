@@ -13,6 +13,7 @@ from lightning_pose.evaluation.report.contents import read_contents
 from lightning_pose.evaluation.report.files import FIGURES
 from lightning_pose.evaluation.report.page import write_report
 from lightning_pose.evaluation.sweep_table import spread
+from lightning_pose.io.files import write_json
 from tests.unit.evaluation.report.made_up import (
     IND,
     KEYPOINTS,
@@ -49,6 +50,20 @@ def test_numbers_have_intervals_over_seeds_and_a_verdict(page) -> None:
         assert f"{own.mean:.2f}{low:.2f} to {high:.2f}" in text
     assert re.search(r"On 12 OOD frames, pose_1\.8 errs 6\.00 px less than single", text)
     assert "better" in text and "Unfinished" not in text
+
+
+def test_how_often_intervals_hold_is_told(results, page) -> None:
+    assert "Not calibrated yet" in page()[1]
+    coverage = {"InD": {"share": 0.913, "n": 40}, "all": {"share": float("nan"), "n": 0}}
+    folder = results / "ensemble" / "pose_1.8"
+    write_json({"held_out_coverage": coverage}, folder / "calibration.json")
+    (folder / "video_preds" / "day 3.mp4").mkdir(parents=True)
+    (folder / "video_preds" / "day 3.mp4" / "expected_error.pdf").write_text("")
+    markup, text = page()
+    assert "pose_1.8InD4091.3 %pose_1.8all0–" in text
+    assert 'href="ensemble/pose_1.8/video_preds/day%203.mp4/expected_error.pdf"' in markup
+    write_json({}, folder / "calibration.json")
+    assert "calibration.json: expected a calibration by litpose calibrate" in page()[1]
 
 
 def test_another_tool_is_in_tables_and_findings_and_told_where_it_was_not_scored(results, tmp_path) -> None:
@@ -120,14 +135,14 @@ def test_names_stay_text_and_nothing_is_loaded_or_run(results, page) -> None:
 
 def test_figures_are_inside_with_what_is_behind_them(results, page) -> None:
     write_png(results / "figures" / "risk_coverage.png", 5, 4)
-    for name in ("ood_plots.pdf", "ood_metrics.csv"):
-        (results / name).write_text("")
-    markup, text = page()
+    for name in ("risk_coverage.pdf", "risk_coverage.csv"):
+        (results / "figures" / name).write_text("")
+    markup, _ = page()
     assert re.search(
         r'<img src="data:image/png;base64,[^"]+" alt="Mean pixel error of what[^"]+" width="5" height="4"',
         markup,
     )
-    assert 'href="ood_plots.pdf#page=2"' in markup and "figure = risk_coverage" in text
+    assert 'href="figures/risk_coverage.pdf"' in markup and 'href="figures/risk_coverage.csv"' in markup
     (results / "figures" / "numbers.png").write_text("no picture")
     assert "numbers.png: expected a PNG, found another file" in page()[1]
 
@@ -143,7 +158,7 @@ def test_links_lead_from_where_the_page_lies(results, tmp_path) -> None:
 def test_the_figures_told_are_the_pages_of_the_plots(comparison, tmp_path) -> None:
     draw_ood_plots([comparison()], tmp_path / "plots.pdf", figures_dir=tmp_path / "figures")
     drawn = sorted((tmp_path / "figures").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    assert [path.stem for path in drawn] == list(FIGURES)
+    assert [path.stem for path in drawn if path.suffix == ".png"] == list(FIGURES)
 
 
 @pytest.mark.parametrize(

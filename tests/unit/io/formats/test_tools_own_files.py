@@ -194,3 +194,22 @@ def test_unknown_skeletons_and_suffixes(tmp_path):
         convert(Tool.COCO, coco_file(tmp_path), tmp_path / "d", Tool.LITPOSE, Choices(skeleton="rat"))
     with pytest.raises(UserError, match=r"expected .slp, for sleap, found .json"):
         convert(Tool.COCO, coco_file(tmp_path), tmp_path / "d.json", Tool.SLEAP, Choices())
+
+
+def test_frames_without_labels_open_in_each_tool_to_be_labelled(tmp_path):
+    names = ["labeled-data/film/img0.png", "labeled-data/film/img1.png"]
+    put_images(tmp_path, names)
+    write_labels(
+        Labels(names, ["nose", "tail"], np.full((2, 2, 2), np.nan), scorer="me"), tmp_path / "in.csv"
+    )
+    for tool, name in ((Tool.DLC, "project"), (Tool.SLEAP, "next.pkg.slp"), (Tool.COCO, "next.json")):
+        convert(Tool.LITPOSE, tmp_path / "in.csv", tmp_path / name, tool, Choices())
+    session = tmp_path / "project" / "labeled-data" / "film"
+    stored = pd.read_hdf(session / "CollectedData_me.h5")
+    assert stored.shape == (2, 4) and stored.isna().all(axis=None) and (session / "img1.png").is_file()
+    content = sio.load_slp(str(tmp_path / "next.pkg.slp"))
+    assert len(content) == 2 and content.skeleton.node_names == ["nose", "tail"]
+    np.testing.assert_array_equal(content[1].image, np.array(Image.open(tmp_path / names[1])))
+    opened = coco.COCO(str(tmp_path / "next.json"))
+    assert [image["file_name"] for image in opened.loadImgs(opened.getImgIds())] == names
+    assert opened.loadCats(opened.getCatIds())[0]["keypoints"] == ["nose", "tail"]
