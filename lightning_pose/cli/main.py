@@ -100,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _leaving_when_asked(),
                 _threads_told(args.debug),
                 _alone_with_output(args),
+                _asked_first(),
             ):
                 stack.enter_context(own)
             stack.enter_context(recorded(["litpose", *arguments], module))
@@ -138,6 +139,20 @@ def _leaving_when_asked() -> Iterator[None]:
     finally:
         if signal.getsignal(signal.SIGTERM) is leave:  # who was asked to leave is on the way out
             signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _asked_first() -> Iterator[None]:
+    """End as the command was asked to, whatever came of that: a pool of processes that starts fails."""
+    try:
+        yield
+    except Exception as error:
+        before = error.__context__
+        while before is not None and not isinstance(before, (KeyboardInterrupt, SystemExit)):
+            before = before.__context__
+        if before is None:
+            raise
+        raise before from None
 
 
 @contextlib.contextmanager
