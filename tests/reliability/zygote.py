@@ -5,6 +5,7 @@ before the n-th change that it makes to files of a folder, or after some seconds
 there, or stops until another fork has ended or waits for it.
 """
 
+import fcntl
 import json
 import os
 import resource
@@ -13,12 +14,14 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 MODULES = ("inference.run", "inference.video", "data.crops", "data.crop_video", "training.run",
            "training.fit", "inference.remap", "evaluation.plots", "io.formats.dlc")  # fmt: skip
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+MESSAGE_BYTES = 1 << 20
 LOST = 99  # exit code of an exception that nobody caught
 WAITS = "waiting for another command"  # what a command says that waits for one which writes the same
 
@@ -43,7 +46,7 @@ def end_at(change, folder, count_file, act):
 def run_fork(request):
     """Be the command, in a session of its own."""
     os.setsid()
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = request.get("pipe") or os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
     if request.get("file_bytes") is not None:
@@ -70,6 +73,21 @@ def run_fork(request):
         finish()
     sys.stderr.flush()
     os._exit(code)
+
+
+def serve_without_room(request):
+    """Let a fork write small files only, but all of its messages, which would be cut in a file."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, MESSAGE_BYTES)
+    try:
+        answer = serve({**request, "pipe": writer})
+        os.set_blocking(reader, False)
+        with suppress(BlockingIOError):
+            Path(request["log"]).write_bytes(os.read(reader, MESSAGE_BYTES))
+    finally:
+        os.close(reader)
+        os.close(writer)
+    return answer
 
 
 def serve(request):
@@ -126,5 +144,8 @@ if __name__ == "__main__":
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        answer = serve_two(*request["two"]) if "two" in request else serve(request)
+        if "two" in request:
+            answer = serve_two(*request["two"])
+        else:
+            answer = (serve if request.get("file_bytes") is None else serve_without_room)(request)
         print(json.dumps(answer), flush=True)
