@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 MODULES = ("inference.run", "inference.video", "data.crops", "data.crop_video", "training.run",
@@ -81,9 +80,8 @@ def serve_without_room(request):
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, MESSAGE_BYTES)
     try:
         answer = serve({**request, "pipe": writer})
-        os.set_blocking(reader, False)
-        with suppress(BlockingIOError):
-            Path(request["log"]).write_bytes(os.read(reader, MESSAGE_BYTES))
+        os.write(writer, b"\n")  # lest there is nothing to read
+        Path(request["log"]).write_bytes(os.read(reader, MESSAGE_BYTES))
     finally:
         os.close(reader)
         os.close(writer)
