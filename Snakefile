@@ -57,3 +57,6 @@ for name in DATASETS:
         input:
             f"results/{name}/ood_plots.pdf",
         localrule: True
+
+
+include: "workflow/rules/large_dag.smk"

@@ -135,6 +135,11 @@ def ffmpeg_name(path: Path) -> str:
     return f"file:{path}"
 
 
+def limit_frames(context: Any) -> None:
+    """Have a decoder refuse frames that would fill the memory, which a file's header need not tell of."""
+    context.options = {**context.options, "max_pixels": str(LARGEST_IMAGE_PX)}
+
+
 def uneven_frames(facts: VideoFacts) -> Problem | None:
     """Return what is wrong with a video whose frames are not evenly spaced in time, None if they are."""
     steps = np.diff(facts.times_s)
@@ -252,6 +257,7 @@ def _first_tick(path: Path) -> int:
     import av
 
     with av.open(ffmpeg_name(path)) as container:
+        limit_frames(container.streams.video[0].codec_context)
         for packet in container.demux(container.streams.video[0]):
             try:
                 ticks = [frame.pts for frame in packet.decode() if frame.pts is not None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.io.video import FEW, Video
-from lightning_pose.io.video_facts import VideoFacts, ffmpeg_name, how_to_convert
+from lightning_pose.io.video_facts import VideoFacts, ffmpeg_name, how_to_convert, limit_frames
 from lightning_pose.machine import job_cores
 from lightning_pose.types import Problem, UserError, first_line
 
@@ -51,6 +51,7 @@ class PyAvVideo(Video):
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
+        limit_frames(self._stream.codec_context)
         self._decoded = self._decode()
         self._next, self._ahead = 0, next(self._decoded, None)
 

@@ -94,11 +94,11 @@ def site(profile: str) -> dict[str, object]:
 def test_predictions_on_short_videos_share_a_submission_where_the_site_says_so(project: Path) -> None:
     config = project / "config" / "tiny.yaml"
     config.write_text(config.read_text().replace("workflow:\n", "workflow:\n  videos: [a.mp4, b.mp4]\n"))
-    assert "Group job predicted" not in snakemake(project, "slurm", "videos", "--dry-run")
+    assert "Group job predict_cropzoom_video" not in snakemake(project, "slurm", "videos", "--dry-run")
     set_site(project, "slurm", together=3)
-    shared = snakemake(project, "slurm", "videos", "--dry-run")
-    assert shared.count("Group job predicted") == 2  # four predictions
-    assert "rule predict_cropzoom_video" in shared
+    shared = snakemake(project, "slurm", "videos", "video_metrics", "--dry-run")
+    for rule in ("predict_cropzoom_video", "measure_video"):  # on two videos by two members
+        assert shared.count(f"rule {rule}:") == 4 and 1 <= shared.count(f"Group job {rule}") <= 2
 
 
 def test_trainings_ask_for_more_where_there_is_more_to_do(project: Path) -> None:

@@ -28,15 +28,17 @@ def test_the_whole_dag_is_submitted(lab) -> None:
     assert "Nothing to be done" in lab.snakemake(TARGET)
 
 
-def test_predictions_on_short_videos_share_a_submission(lab) -> None:
+def test_short_videos_share_a_submission_for_each_step(lab) -> None:
     videos = lab.film("tiny", 2)
     lab.set_site(together=2)
-    targets = [f"results/tiny/cropzoom_0_1.8/video_preds/{name}/predictions.csv" for name in videos]
+    targets = [f"results/tiny/cropzoom_0_1.8/video_preds/{name}/predictions_metrics.csv" for name in videos]
     output = lab.snakemake(*targets)
     lab.set_site(together=1)
     assert not re.search("Error|Trying to restart", output)
-    [job] = [job for job in lab.cluster.jobs("COMPLETED") if "predicted" in job["about"]]
-    assert job["partition"] == "gpu"
+    jobs = lab.cluster.jobs("COMPLETED")
+    for step, is_on_gpu in (("predict_cropzoom_video", True), ("measure_video", False)):
+        [job] = [job for job in jobs if step in job["about"]]
+        assert (job["partition"] == "gpu") == is_on_gpu
     assert all((lab.folder / target).is_file() for target in targets)
 
 

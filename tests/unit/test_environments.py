@@ -92,6 +92,24 @@ def test_the_script_installs_from_anywhere_and_torch_first(tmp_path: Path, extra
     ]
 
 
+def commands() -> dict[str, str]:
+    """Return the text of each rule with a command; `use rule` takes another's, environment and all."""
+    found = {}
+    for file in (ROOT / "workflow" / "rules").glob("*.smk"):
+        _, *parts = re.split(r"^(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE)
+        found |= dict(zip(parts[::2], parts[1::2], strict=True))
+    return {name: text for name, text in found.items() if "    shell:" in text}
+
+
+def test_every_command_of_the_workflow_has_an_environment() -> None:
+    named = {
+        name: re.findall(r'    conda:\n +"../../envs/(\w+)\.yaml"', text) for name, text in commands().items()
+    }
+    assert len(named) > 20
+    assert named.pop("smooth_video") == ["eks"]
+    assert [name for name, own in named.items() if own != ["environment"]] == []
+
+
 def test_the_smoother_has_an_environment_of_its_own_pinned_in_full() -> None:
     text = (ENVS / "eks.yaml").read_text()
     digest = hashlib.sha256((ENVS / "eks-requirements.txt").read_bytes()).hexdigest()

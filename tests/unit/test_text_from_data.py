@@ -83,6 +83,7 @@ def test_names_by_hand() -> None:
 
 # what else stands in commands: numbers, and what our own code makes of nothing but letters
 PLAIN = {"params.size", "wildcards.ratio", "wildcards.start", "wildcards.stop", "params.generation"}
+OF_A_JOB = {"input", "output", "log", "params", "wildcards"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.stem)
@@ -90,6 +91,7 @@ def test_rules_quote_what_they_hand_to_the_shell(path) -> None:
     for command in re.findall(r"^    shell:\n((?:        .*\n)+)", path.read_text(), re.MULTILINE):
         for name in re.findall(r"\{([^}]*)\}", command):
             assert name.endswith(":q") or name in PLAIN, name
+            assert re.split("[.:]", name)[0] in OF_A_JOB, "names of the workflow are gone (large_dag.smk)"
 
 
 def test_every_rule_with_a_command_is_looked_at() -> None:

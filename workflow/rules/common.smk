@@ -1,5 +1,4 @@
 # What several rules need: configs, names, input functions, shares of the machine.
-import gc
 import hashlib
 import math
 import os
@@ -34,11 +33,11 @@ from lightning_pose.settings_checks import is_remote
 from lightning_pose.sweep import all_variants, declared_models, models_of
 from lightning_pose.types import UserError
 
-# a DAG's objects live until the end: looking for garbage among ten thousand jobs is a tenth of the time
-gc.set_threshold(100_000, 50, 1000)
-
 # where envs/environment.post-deploy.sh finds the project that it installs, wherever Snakemake runs it
-os.environ.update(CROPZOOM_SOURCE=str(Path(workflow.basedir).resolve()))
+PROJECT = str(Path(workflow.basedir).resolve())
+# a container brings the packages; the code that its jobs run is this project's, whose fingerprints are in the rules
+CODE = os.pathsep.join(filter(None, [PROJECT, os.environ.get("PYTHONPATH")]))
+os.environ.update(CROPZOOM_SOURCE=PROJECT, PYTHONPATH=CODE)
 DATASETS = sorted(
     path.stem
     for path in Path("config").glob("*.yaml")

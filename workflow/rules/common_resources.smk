@@ -113,7 +113,6 @@ def frames_at(input):
     """How many frames a video has; raises FileNotFoundError before it is there, as input.size_mb does."""
     if input.video.is_storage and not Path(input.video).is_file():
         return math.ceil(FRAMES_PER_MB * input.size_mb)
-    Path(input.video).stat()
     return frames_of(input.video)
 
 

@@ -1,5 +1,5 @@
 # The Ensemble Kalman Smoother has an environment of its own: of --sdm conda, or of `make eks`, or any other whose
-# Python is named:  snakemake --config eks_python=path/to/python ...
+# Python is named:  snakemake --config eks_python=path/to/python --cores 8 smoothed
 import shutil
 import subprocess
 

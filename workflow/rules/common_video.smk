@@ -108,7 +108,8 @@ def one_of(names):
 
 @cache
 def frames_of(video):
-    """How many frames a video has, as its header says, or by counting them."""
+    """How many frames a video has, as its header says, or by counting; raises FileNotFoundError before it is there."""
+    Path(video).stat()
     try:
         return stated_frames(Path(video)) or probe_video(Path(video)).frame_count
     except UserError as error:

@@ -1,10 +1,13 @@
 """Every frame by its number, whatever is asked for first; files that are no whole video are named."""
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lightning_pose.io import video_facts
 from lightning_pose.io.video import find_videos, open_video
 from lightning_pose.io.video_facts import probe_video, uneven_frames
 from lightning_pose.settings import VideoLibrary
@@ -70,6 +73,32 @@ def test_files_that_are_no_video_are_named(tmp_path, content, found) -> None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=rf"a\.mp4: expected a video, found {found}"):
         probe_video(path)
+
+
+HUGE = 15_000  # pixels a side, as headers claim of a few kB; a frame would be 675 MB
+
+
+@pytest.mark.parametrize("end", ["avi", "mp4"])
+def test_a_file_that_claims_huge_frames_is_refused_before_any_is_decoded(tmp_path, end) -> None:
+    path = write_film(tmp_path / f"bomb.{end}", 3, "mjpeg")
+    content = path.read_bytes()
+    for layout, first in ((">BHH", [8]), (">HH", []), ("<ii", [])):  # of a JPEG, height first; MP4; AVI
+        size = (HEIGHT, WIDTH) if first else (WIDTH, HEIGHT)
+        content = content.replace(struct.pack(layout, *first, *size), struct.pack(layout, *first, HUGE, HUGE))
+    path.write_bytes(content)
+    assert len(content) < 10_000
+    with pytest.raises(UserError, match=rf"bomb.{end}: expected frames of at most \d+ pixels, found 15000 x"):
+        probe_video(path)
+
+
+def test_frames_larger_than_the_header_says_are_not_decoded(tmp_path, monkeypatch) -> None:
+    path = write_film(tmp_path / "bomb.avi", 3, "mjpeg")
+    path.write_bytes(path.read_bytes().replace(struct.pack("<ii", WIDTH, HEIGHT), struct.pack("<ii", 16, 16)))
+    facts = probe_video(path)
+    assert open_video(facts).frame_hw() == (HEIGHT, WIDTH)
+    monkeypatch.setattr(video_facts, "LARGEST_IMAGE_PX", WIDTH * HEIGHT - 1)
+    with pytest.raises(UserError, match=r"bomb\.avi: expected a video that FFmpeg decodes"):
+        open_video(facts)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
