@@ -16,11 +16,11 @@ from lightning_pose.evaluation.kind_comparison import kind_differences
 from lightning_pose.evaluation.metrics import summarize
 from lightning_pose.evaluation.ood import (
     ErrorCurve,
-    auroc,
     default_thresholds,
     error_curve,
     mean_over_members,
     paired,
+    rank_statistics,
     spearman,
 )
 from lightning_pose.evaluation.ood_input import ALL, Comparison
@@ -62,11 +62,10 @@ def risks(comparison: Comparison) -> dict[str, RiskCurve]:
 def summary(comparison: Comparison, kind: str) -> dict[str, float]:
     """Return the numbers of one kind, or of all: errors in frame pixels, rank statistics without unit."""
     errors = comparison.of_kind(kind)
-    numbers = {**summarize(errors), "spearman": spearman(errors, comparison.deviation)}
+    rho, *areas = rank_statistics(errors, comparison.deviation, LIMITS_PX)
+    numbers = {**summarize(errors), "spearman": rho}
     numbers["spearman_of_mean"] = spearman(mean_over_members(errors), comparison.deviation)
-    for limit in LIMITS_PX:
-        numbers[f"auroc_{limit:g}px"] = auroc(errors, comparison.deviation, limit)
-    return numbers
+    return numbers | {f"auroc_{limit:g}px": area for limit, area in zip(LIMITS_PX, areas, strict=True)}
 
 
 def keypoint_quantiles(comparison: Comparison, kind: str) -> np.ndarray:
