@@ -61,7 +61,7 @@ class FiniteLoss(Callback):
         listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         expected = "a finite loss (a lower training.optimizer_params.learning_rate, or fp32, may help)"
         step = number // module.plan.accumulate + 1
-        found = f"{float(loss)}{self._keep(trainer, module)}"
+        found = f"{float(loss.detach())}{self._keep(trainer, module)}"
         raise UserError(Problem(f"training step {step}, images {listed}", expected, found))
 
     def _keep(self, trainer: pl.Trainer, module: Any) -> str:
