@@ -65,8 +65,8 @@ def main() -> None:
         zoom = args.cropzoom or write_cropzoom(root, args)
         seconds = [whole_command(zoom, video, root / "out.csv") for _ in range(args.repeats)]
         model = CropZoomModel.from_dir(zoom)
-        total, parts = in_parts(model, video)
         latencies_ms = latency(model, video, args.singles)
+        total, parts = in_parts(model.for_video(), video)
     facts, cores = probe_video(video), len(os.sched_getaffinity(0))
     frames = facts.frame_count
     networks = args.cropzoom.name if args.cropzoom else f"{args.backbone} twice, {args.size}x{args.size}"
