@@ -29,7 +29,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from dag_scale import ROOT, copy_workflow
+
 CHECKPOINT = "prepare_data"  # all wait for it, without naming its files
 TARGET = "results/tiny/ood_plots.pdf"
 
@@ -114,19 +115,11 @@ def decoded(name: str) -> str:
     return base64.urlsafe_b64decode(name).decode()
 
 
-def lay_out(folder: Path) -> None:
-    """Put the workflow and the tiny config into a folder."""
-    shutil.copy(ROOT / "Snakefile", folder)
-    shutil.copy(ROOT / "profiles", folder, follow_symlinks=False)
-    for part in ("workflow", "envs"):
-        shutil.copytree(ROOT / part, folder / part)
-    (folder / "config").mkdir()
-    shutil.copy(ROOT / "tests/fixtures/tiny.yaml", folder / "config")
-
-
 def run_dag(folder: Path, workers: int) -> Run:
     """Run the tiny DAG from nothing by so many workers of one thread."""
-    lay_out(folder)
+    copy_workflow(folder)
+    (folder / "config").mkdir()
+    shutil.copy(ROOT / "tests/fixtures/tiny.yaml", folder / "config")
     command = [sys.executable, "-m", "snakemake", TARGET, "--cores", str(workers), "--max-threads", "1"]
     began = time.time()
     done = subprocess.run(

@@ -31,12 +31,17 @@ MEGABYTE = 1024  # of the kilobytes that Linux counts in
 IMAGES, FRAMES, FRAME_HW = 4, 8, (48, 64)
 
 
-def lay_out(folder: Path, videos: int, seeds: int, ratios: int, shard_frames: int | None) -> None:
-    """Put the workflow, a config and its data into a folder."""
+def copy_workflow(folder: Path) -> None:
+    """Put the workflow into a folder, without configs."""
     shutil.copy(ROOT / "Snakefile", folder)
     for part in ("workflow", "envs"):
         shutil.copytree(ROOT / part, folder / part)
     shutil.copy(ROOT / "profiles", folder, follow_symlinks=False)
+
+
+def lay_out(folder: Path, videos: int, seeds: int, ratios: int, shard_frames: int | None) -> None:
+    """Put the workflow, a config and its data into a folder."""
+    copy_workflow(folder)
     data = folder / "data"
     (data / "images").mkdir(parents=True)
     (data / "videos").mkdir()

@@ -9,14 +9,11 @@ one after the other, whose largest memory the system tells. Writing the members 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from commands import measured
 
 from lightning_pose.io.predictions import BASIC
 from lightning_pose.io.table_blocks import write_blocks
@@ -40,7 +37,8 @@ def main() -> None:
             write_member(path, seed, args.frames, args.keypoints)
         each = path.stat().st_size / 1e6
         print(f"{args.videos} videos, {args.frames} frames, {args.members} members of {each:.0f} MB")
-        runs = [ensemble(members, Path(folder) / "ensemble.csv", args.average) for _ in range(args.videos)]
+        options = ("--average", args.average, "--output", Path(folder) / "ensemble.csv")
+        runs = [measured("ensemble", *members, *options) for _ in range(args.videos)]
     seconds, cpu, megabytes = (np.array(own) for own in zip(*runs, strict=True))
     print(f"{seconds.sum():.1f} s together ({', '.join(f'{own:.1f}' for own in seconds)})")
     print(f"{cpu.sum():.1f} s of processor time, at most {megabytes.max():.0f} MB")
@@ -56,17 +54,6 @@ def write_member(path: Path, seed: int, frames: int, keypoints: int) -> None:
             x, y = rng.normal(500, 100, (2, *shape))
             columns = {"x": x, "y": y, "likelihood": rng.random(shape)}
             writer.write(np.arange(start, start + shape[0]), columns)
-
-
-def ensemble(members: list[Path], output: Path, average: str) -> tuple[float, float, float]:
-    """Run the command; return seconds, seconds of processor time and megabytes at most."""
-    command = [sys.executable, "-m", "lightning_pose.cli.main", "ensemble", *map(str, members)]
-    started = time.monotonic()
-    process = subprocess.Popen([*command, "--average", average, "--output", str(output)])
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"litpose ensemble failed: {status}")
-    return time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -10,14 +10,12 @@ files is not in the time; each command is a process of its own.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from commands import measured
 
 from lightning_pose.io.labels import write_labels
 from lightning_pose.io.predictions import VARIANCES, write_predictions
@@ -25,7 +23,6 @@ from lightning_pose.types import Labels, Predictions
 
 IND_SHARE = 0.1
 KINDS = ("single", "pose")
-LITPOSE = [sys.executable, "-m", "lightning_pose.cli.main"]
 
 
 def main() -> None:
@@ -102,13 +99,8 @@ def write_video(path: Path, frames: int, keypoints: int) -> None:
 
 def tell(command: str, options: list[str]) -> None:
     """Run a command; print its seconds, seconds of processor time, and megabytes at most."""
-    started = time.monotonic()
-    process = subprocess.Popen([*LITPOSE, command, *options], stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"litpose {command} failed: {status}")
-    seconds, cpu = time.monotonic() - started, used.ru_utime + used.ru_stime
-    print(f"{command}: {seconds:.1f} s, {cpu:.1f} s of processor time, {used.ru_maxrss / 1024:.0f} MB")
+    seconds, cpu, megabytes = measured(command, *options, stderr=subprocess.DEVNULL)
+    print(f"{command}: {seconds:.1f} s, {cpu:.1f} s of processor time, {megabytes:.0f} MB")
 
 
 if __name__ == "__main__":

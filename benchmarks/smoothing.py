@@ -9,14 +9,11 @@ is a process of its own, whose largest memory the system tells. Errors are root 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from commands import measured
 
 from lightning_pose.io.predictions import BASIC, read_predictions
 from lightning_pose.io.table_blocks import write_blocks
@@ -46,9 +43,8 @@ def main() -> None:
         output = Path(folder) / "smoothed.csv"
         views = [list(range(half)), list(range(half, 2 * half))] if args.mirrored else []
         options = [f"--view={','.join(map(str, view))}" for view in views]
-        seconds, cpu, megabytes = smooth(
-            members, output, ["--python", args.python, f"--fit_frames={args.fit_frames}", *options]
-        )
+        options += [f"--output={output}", f"--python={args.python}", f"--fit_frames={args.fit_frames}"]
+        seconds, cpu, megabytes = measured("smooth", *members, *options)
         found_px = read_predictions(output).keypoints_px
     print(f"{args.frames} frames, {args.members} members, {args.keypoints} keypoints")
     print(f"{seconds:.1f} s, {cpu:.1f} s of processor time, at most {megabytes:.0f} MB")
@@ -62,17 +58,6 @@ def write_member(path: Path, keypoints_px: np.ndarray) -> None:
         sure = np.full(keypoints_px.shape[:2], 0.9)
         columns = {"x": keypoints_px[..., 0], "y": keypoints_px[..., 1], "likelihood": sure}
         writer.write(np.arange(len(keypoints_px)), columns)
-
-
-def smooth(members: list[Path], output: Path, options: list[str]) -> tuple[float, float, float]:
-    """Run the command; return seconds, seconds of processor time and megabytes at most."""
-    command = [sys.executable, "-m", "lightning_pose.cli.main", "smooth", *map(str, members)]
-    started = time.monotonic()
-    process = subprocess.Popen([*command, "--output", str(output), *options])
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"litpose smooth failed: {status}")
-    return time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def error_px(found_px: np.ndarray, path_px: np.ndarray) -> float:

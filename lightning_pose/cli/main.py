@@ -95,15 +95,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         from lightning_pose.io.provenance import recorded
 
         module = f"lightning_pose.cli.{args.command}"
-        with contextlib.ExitStack() as stack:
-            for own in (
-                _leaving_when_asked(),
-                _threads_told(args.debug),
-                _alone_with_output(args),
-                _asked_first(),
-            ):
-                stack.enter_context(own)
-            stack.enter_context(recorded(["litpose", *arguments], module))
+        with (
+            _leaving_when_asked(),
+            _threads_told(args.debug),
+            _alone_with_output(args),
+            _asked_first(),
+            recorded(["litpose", *arguments], module),
+        ):
             code = args.run(args)
     except UserError as error:
         if args.debug:

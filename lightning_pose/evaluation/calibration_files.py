@@ -243,8 +243,7 @@ def read_calibration(path: Path) -> FileCalibration:
         if len(signals) != (2 if shapes is None else 3):
             raise ValueError
     except (KeyError, TypeError, ValueError):
-        found = "another or damaged file" if path.is_file() else "no such file"
-        raise UserError(Problem(str(path), "a calibration by litpose calibrate", found)) from None
+        raise _no_calibration(path) from None
     return FileCalibration(model, names, shapes)
 
 
@@ -261,8 +260,12 @@ def read_coverage(path: Path) -> dict[str, tuple[float, int]]:
         entries = content["held_out_coverage"].items()
         return {str(name): (float(own["share"]), int(own["n"])) for name, own in entries}
     except (AttributeError, KeyError, TypeError, ValueError):
-        found = "another or damaged file" if path.is_file() else "no such file"
-        raise UserError(Problem(str(path), "a calibration by litpose calibrate", found)) from None
+        raise _no_calibration(path) from None
+
+
+def _no_calibration(path: Path) -> UserError:
+    found = "another or damaged file" if path.is_file() else "no such file"
+    return UserError(Problem(str(path), "a calibration by litpose calibrate", found))
 
 
 def _read_steps(content: Any) -> Steps:

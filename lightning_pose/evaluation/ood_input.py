@@ -52,9 +52,8 @@ class MissingMember:
     seed: str
 
 
-@dataclass(
-    frozen=True, eq=False
-)  # the same one is the same object, so that what follows from it is remembered
+# equal means the same object, so that what follows from it can be remembered
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """All members on one set of frames.
 
