@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import platform
 import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+LARGEST_BLOCK, MOST_UNUSED = 1 << 30, (1 << 31) - 1  # bytes
 
 
 def usable_cores() -> int:
@@ -21,6 +26,18 @@ def job_cores() -> int:
     """Return how many cores to use: as many as the job was given (``OMP_NUM_THREADS``), if they are there."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(int(given), usable_cores()) if given.isdigit() and int(given) > 0 else usable_cores()
+
+
+def reuse_memory() -> None:
+    """Let glibc keep what is freed for the next batch or frame.
+
+    By default it hands blocks of 32 MB and more back to the kernel each time, and the page faults of fetching
+    them again cost a tenth of a training and a third of cropping.
+    """
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        libc = ctypes.CDLL(None)
+        libc.mallopt(MMAP_THRESHOLD, LARGEST_BLOCK)
+        libc.mallopt(TRIM_THRESHOLD, MOST_UNUSED)
 
 
 def end_with_parent() -> None:

@@ -6,13 +6,11 @@ box of that image, into one file beside its crop: four crops stacked from top to
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,12 +32,10 @@ from lightning_pose.io.crop_manifest import (
 from lightning_pose.io.files import alone, sha256, write_atomic
 from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
 from lightning_pose.io.labels import read_labels, write_labels
-from lightning_pose.machine import end_with_parent, job_cores
+from lightning_pose.machine import end_with_parent, job_cores, reuse_memory
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
-
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -219,19 +215,12 @@ def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:
 
 
 def _prepare_worker() -> None:
-    """End with the command, give OpenCV one thread, and let glibc reuse memory from frame to frame.
-
-    By default it hands large blocks back to the kernel each time, and the page faults of fetching them again
-    cost as much as a third of the work.
-    """
+    """End with the command, give OpenCV one thread, and reuse memory from frame to frame."""
     import cv2
 
     end_with_parent()
     cv2.setNumThreads(1)
-    with suppress(OSError, AttributeError):  # another C library than glibc
-        libc = ctypes.CDLL(None)
-        libc.mallopt(MMAP_THRESHOLD, 1 << 26)
-        libc.mallopt(TRIM_THRESHOLD, 1 << 27)
+    reuse_memory()
 
 
 def _crop_one(task: CropTask) -> CropResult:

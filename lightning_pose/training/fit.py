@@ -23,6 +23,7 @@ from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.data.unlabeled import UnlabeledSequences
 from lightning_pose.io.files import read_json, write_atomic, write_json
 from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE, read_splits
+from lightning_pose.machine import reuse_memory
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
 from lightning_pose.models.weights_file import read_state
@@ -75,6 +76,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
         logger.info("%s is trained already, by the same settings, labels, images and code", output_dir)
         return
     set_threads()
+    reuse_memory()
     note_images(settings.data.data_dir, labels.image_paths)
     note_fact("seeds", {"model": training.rng_seed_model_pt, "data": training.rng_seed_data_pt})
     pl.seed_everything(training.rng_seed_model_pt, workers=True, verbose=False)
