@@ -43,6 +43,7 @@ include: "workflow/rules/smooth.smk"
 include: "workflow/rules/fiftyone.smk"
 include: "workflow/rules/gallery.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/groups.smk"
 
 
 for name in DATASETS:

@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     settings = tiny_settings(
         own.data, precision=Precision.fp32, max_steps=100, check_val_every_n_epoch=5, test_batch_size=3
     )
-    settings.workflow.pose = {"training": {"max_steps": 60}}
+    settings.workflow.pose = {"training": {"max_steps": 150}}
     settings.workflow.crop_ratios = [2.5]
     own.config.write_text(to_yaml(settings))
     assert own.run("train", own.config, "--output_dir", own.detector) == 0

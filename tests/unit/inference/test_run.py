@@ -81,7 +81,7 @@ def test_a_pose_model_trains_on_the_detectors_crops_with_its_own_settings(traine
     settings = load_config(trained.pose / "config.yaml")
     assert settings.data.data_dir == str(trained.detector / "cropped_images")
     assert settings.data.csv_file == str(trained.detector / "image_preds/labels.csv/cropped_labels.csv")
-    assert settings.training.max_steps == 60
+    assert settings.training.max_steps == 150
     assert load_config(trained.detector / "config.yaml").training.max_steps == 100
     assert names_in(trained.pose) >= MODEL_FILES
     assert names_in(trained.pose / "image_preds") == {f"cropped_{name}" for name in CSVS}
