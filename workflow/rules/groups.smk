@@ -9,20 +9,20 @@ from snakemake.dag import DAG
 
 def join_groups(dag):
     """Take DAG._update_group_components' place."""
-    running = {
-        job: group for group in dag._running if group.is_group() for job in group.jobs
-    }
-    waiting = defaultdict(list)
-    for job, group in list(dag._group.items()):
-        if job in running:
-            dag._group[job] = running[job]
-        elif group not in waiting[group.groupid]:
-            waiting[group.groupid].append(group)
+    for group in dag._running:
+        if group.is_group():
+            dag._group.update(dict.fromkeys(group.jobs & dag._group.keys(), group))
+    waiting = defaultdict(set)
+    for group in dag._group.values():
+        if group not in dag._running:
+            waiting[group.groupid].add(group)
     for groupid, groups in waiting.items():
         name = dag.workflow.parent_groupids.get(groupid, groupid)
         size = dag.workflow.group_settings.group_components.get(name, 1)
-        groups.sort(key=lambda group: min(dag.jobid(job) for job in group.jobs))
-        for chunk in group_into_chunks(size, groups):
+        if size == 1:
+            continue
+        in_order = sorted(groups, key=lambda group: min(map(dag.jobid, group.jobs)))
+        for chunk in group_into_chunks(size, in_order):
             jobs = frozenset().union(*(group.jobs for group in chunk))
             joined = dag.group_job_factory.new(
                 groupid, jobs, dag.workflow.global_resources
