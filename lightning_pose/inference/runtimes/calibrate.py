@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.fingerprint import fingerprint
 from lightning_pose.inference.runtimes.base import Session, TrainedNetwork
 from lightning_pose.inference.runtimes.identity import digest, package_version
 from lightning_pose.inference.runtimes.parity import Parity, compare
@@ -31,7 +32,7 @@ PASS_S = 0.3  # seconds of float32 for the images of the race
 RACE_S, LEAST_ROUNDS = 1.0, 2  # of the race between the runtimes that are exact
 ENOUGH = 16  # keypoints below which nothing can be said
 GAIN = 1.05  # another runtime must be faster than torch in float32 by this factor
-# of each library, the formats to try: the fastest first, and the others only where it is not exact
+# of each library, the formats to try: the fastest first, and all others only where it is not exact
 CANDIDATES = (
     (RuntimeName.torch_bf16, RuntimeName.torch_mixed),
     (RuntimeName.openvino_bf16, RuntimeName.openvino_mixed, RuntimeName.openvino),
@@ -76,6 +77,7 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
             parity[name] = compare(exact, session(images))
             if parity[name].is_close:
                 sessions[name] = session
+            if library[0] in sessions:
                 break
     rates = _race(sessions, images[: max(int(PASS_S / each), 1)])
     chosen = _fastest(rates)
@@ -119,8 +121,9 @@ def _fastest(rates: Mapping[RuntimeName, float]) -> RuntimeName:
 
 
 def _memory(trained: TrainedNetwork) -> Path:
-    versions = [package_version(name) for name in ("torch", "openvino", "lightning-pose-cropzoom")]
-    key = digest(trained.identity, trained.image_shape, cpu_model(), job_cores(), *versions)
+    versions = [package_version(name) for name in ("torch", "openvino")]
+    code = fingerprint("lightning_pose.inference.runtimes.registry")
+    key = digest(trained.identity, trained.image_shape, cpu_model(), job_cores(), code, *versions)
     return cache_dir() / "runtimes" / f"{key}.json"
 
 

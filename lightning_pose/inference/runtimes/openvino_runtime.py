@@ -1,8 +1,10 @@
 """Networks computed by OpenVINO on a CPU.
 
-The network is translated from torch once, in two parts (`lightning_pose.models.parts`), and kept in the
-user's cache; it is compiled for this CPU when it is opened, which takes a fraction of a second. OpenVINO's
-own front end is called directly: its `convert_model` reports each use to its makers.
+The network is translated from torch once and kept in the user's cache; it is compiled for this CPU when it
+is opened, which takes a fraction of a second. A number format that differs between backbone and head takes
+two models (`lightning_pose.models.parts`). Others take one: between two, feature maps are written in
+float32 and in another order, which costs a fifth of the time. OpenVINO's own front end is called directly:
+its `convert_model` reports each use to its makers.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from lightning_pose.inference.runtimes.base import (
 from lightning_pose.inference.runtimes.identity import digest, package_version
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.models.hardware import has_bf16
-from lightning_pose.models.parts import Answer, Backbone
+from lightning_pose.models.parts import Answer, Backbone, Whole
 from lightning_pose.settings import RuntimeName
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ FORMATS = {
     RuntimeName.openvino_bf16: BFLOAT16,
 }
 EXAMPLES = 2  # images that a network is traced with; the batch stays open
-PARTS = ("backbone", "answer")
+WHOLE, SPLIT = ("whole",), ("backbone", "answer")  # names of the models of a network
 LARGEST_CACHE = 1 << 30  # bytes of translated networks that are kept
 
 
@@ -72,51 +74,51 @@ class OpenVinoRuntime:
 
     def build(self, trained: TrainedNetwork) -> Session:
         """Make a network ready, from the cache if it was translated before."""
-        backbone, answer = translated(trained)
-        return OpenVinoSession(
-            _compiled(backbone, self.format.backbone_half), _compiled(answer, self.format.head_half)
-        )
+        backbone_half, head_half = self.format.backbone_half, self.format.head_half
+        if backbone_half == head_half:
+            (whole,) = translated(trained, WHOLE)
+            return OpenVinoSession([_compiled(whole, backbone_half)])
+        backbone, answer = translated(trained, SPLIT)
+        return OpenVinoSession([_compiled(backbone, backbone_half), _compiled(answer, head_half)])
 
 
 class OpenVinoSession:
-    """Two compiled parts; the second reads what the first wrote, in place.
+    """A compiled network: one model, or several, each of which reads what the one before it wrote, in place.
 
     Parameters
     ----------
-    backbone, answer : compiled models.
+    models : compiled.
     """
 
-    def __init__(self, backbone: Any, answer: Any) -> None:
-        self._maps = len(backbone.outputs)
-        self._backbone, self._answer = backbone.create_infer_request(), answer.create_infer_request()
+    def __init__(self, models: Sequence[Any]) -> None:
+        self._requests = [own.create_infer_request() for own in models]
 
     def __call__(self, images: np.ndarray) -> Found:
         """Return keypoints_model_px (B, K, 2) and confidence (B, K) of images."""
         import openvino
 
-        self._backbone.infer([openvino.Tensor(np.ascontiguousarray(images), shared_memory=True)])
-        for place in range(self._maps):
-            self._answer.set_input_tensor(place, self._backbone.get_output_tensor(place))
-        self._answer.infer()
-        keypoints_model_px, confidence = (
-            self._answer.get_output_tensor(place).data.copy() for place in (0, 1)
-        )
+        found = [openvino.Tensor(np.ascontiguousarray(images), shared_memory=True)]
+        for request in self._requests:
+            for place, own in enumerate(found):
+                request.set_input_tensor(place, own)
+            request.infer()
+            found = request.output_tensors
+        keypoints_model_px, confidence = (own.data.copy() for own in found)
         return keypoints_model_px, confidence
 
 
-def translated(trained: TrainedNetwork) -> list[Any]:
-    """Return OpenVINO's models of the parts of a network; they are made where the cache lacks them."""
+def translated(trained: TrainedNetwork, parts: Sequence[str] = WHOLE) -> list[Any]:
+    """Return OpenVINO's models of a network, `WHOLE` or `SPLIT`; made where the cache lacks them."""
     code = fingerprint("lightning_pose.models.parts")
-    key = digest(
-        trained.identity, trained.image_shape, code, package_version("openvino"), package_version("torch")
-    )
+    versions = [package_version(name) for name in ("openvino", "torch")]
+    key = digest(trained.identity, trained.image_shape, parts, code, *versions)
     folder = cache_dir() / "openvino" / key
     try:
-        models = _read(folder)
+        models = _read(folder, parts)
         os.utime(folder)  # the last to be thrown away
         return models
     except (OSError, RuntimeError):  # not there, or damaged
-        return _read_again(_translate(trained), folder)
+        return _read_again(_translate(trained, parts), folder)
 
 
 @functools.cache
@@ -132,11 +134,11 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _read(folder: Path) -> list[Any]:
-    return [_core().read_model(folder / f"{part}.xml") for part in PARTS]
+def _read(folder: Path, parts: Iterable[str]) -> list[Any]:
+    return [_core().read_model(folder / f"{part}.xml") for part in parts]
 
 
-def _read_again(models: Sequence[Any], folder: Path) -> list[Any]:
+def _read_again(models: Mapping[str, Any], folder: Path) -> list[Any]:
     """Write translated models and return what is read back, which rounds a little differently.
 
     They are kept in the cache; one that cannot be written to is no mistake.
@@ -144,30 +146,32 @@ def _read_again(models: Sequence[Any], folder: Path) -> list[Any]:
     import openvino
 
     with tempfile.TemporaryDirectory() as temporary:
-        for part, model in zip(PARTS, models, strict=True):
+        for part, model in models.items():
             openvino.save_model(model, Path(temporary) / f"{part}.xml", compress_to_fp16=False)
         try:
             _keep(Path(temporary), folder)
         except OSError as error:
             logger.debug("%s: a translated network could not be kept (%s)", folder, error)
-        return _read(Path(temporary))
+        return _read(Path(temporary), models)
 
 
 @torch.no_grad()
-def _translate(trained: TrainedNetwork) -> list[Any]:
+def _translate(trained: TrainedNetwork, parts: Sequence[str]) -> dict[str, Any]:
     import openvino
 
     images = torch.zeros(EXAMPLES, *trained.image_shape, dtype=torch.uint8)
+    if parts == WHOLE:
+        return {"whole": _translate_part(Whole(trained.network), [images], openvino.Type.u8)}
     backbone, answer = Backbone(trained.network), Answer(trained.network, trained.image_hw)
     maps = backbone(images)
-    return [
-        _translate_part(backbone, [images], openvino.Type.u8),
-        _translate_part(answer, maps, openvino.Type.f32),
-    ]
+    return {
+        "backbone": _translate_part(backbone, [images], openvino.Type.u8),
+        "answer": _translate_part(answer, maps, openvino.Type.f32),
+    }
 
 
 def _translate_part(part: nn.Module, examples: Sequence[torch.Tensor], kind: Any) -> Any:
-    """Translate a part; it takes batches of any size."""
+    """Translate a network or a part of one; it takes batches of any size."""
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
