@@ -162,10 +162,11 @@ class DetectedBoxes:
         """Return the detector's keypoints (B, K, 2) in frame pixels, and confidence (B, K)."""
         height, width = self.frame_hw
         whole, size = (0.0, 0.0, float(width), float(height)), model_hw(self.detector)
-        own = windows if self.sees_context else [window[len(window) // 2 :][:1] for window in windows]
-        images = [[crop_image(frame, whole, size) for frame in window] for window in own]
+        images = as_images(
+            self.detector, windows, [whole] * len(windows), lambda frame, box: crop_image(frame, box, size)
+        )
         sizes = np.tile(np.array(self.frame_hw, dtype=float), (len(windows), 1))
-        return self.detector.predict_batch(as_images(self.detector, images), sizes)
+        return self.detector.predict_batch(images, sizes)
 
     def _measure(self, keypoints_px: np.ndarray, confidence: np.ndarray) -> np.ndarray | None:
         used = self.rule.usable(keypoints_px, confidence)

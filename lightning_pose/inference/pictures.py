@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 
 from lightning_pose.data.context import OFFSETS
-from lightning_pose.data.cut import crop_image
+from lightning_pose.data.cut import Box, crop_image
 from lightning_pose.data.dataset import resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.inference.predict import Predictor
+from lightning_pose.machine import job_cores
 from lightning_pose.settings import takes_context
 
 Window = Sequence[
     np.ndarray
 ]  # a frame, RGB, (H, W, 3) uint8; or five in a row, the one asked about in the middle
+Place = TypeVar("Place", bound=Hashable)
 Found = tuple[np.ndarray, np.ndarray]  # keypoints (B, K, 2), confidence (B, K)
 
 
@@ -46,9 +51,13 @@ def model_hw(predictor: Predictor) -> tuple[int, int]:
 def predict_whole(predictor: Predictor, windows: Sequence[Window]) -> Found:
     """Predict on whole frames of any sizes; keypoints in pixels of each."""
     height, width = model_hw(predictor)
-    images = [[resize_image(frame, height, width) for frame in _seen(predictor, own)] for own in windows]
+
+    def cut(frame: np.ndarray, place: None) -> np.ndarray:
+        return resize_image(frame, height, width)
+
+    images = as_images(predictor, windows, [None] * len(windows), cut)
     sizes = np.array([own[0].shape[:2] for own in windows], dtype=float)
-    return predictor.predict_batch(as_images(predictor, images), sizes)
+    return predictor.predict_batch(images, sizes)
 
 
 def predict_in_boxes(
@@ -76,12 +85,13 @@ def predict_in_boxes(
     height, width = model_hw(predictor)
     size = crop_hw or (height, width)
     boxes = [(float(x), float(y), float(w), float(h)) for x, y, w, h in xywh_px]
-    images = [
-        [resize_image(crop_image(frame, box, size), height, width) for frame in _seen(predictor, own)]
-        for own, box in zip(windows, boxes, strict=True)
-    ]
+
+    def cut(frame: np.ndarray, box: Box) -> np.ndarray:
+        return resize_image(crop_image(frame, box, size), height, width)
+
     sizes = np.tile(np.array(size, dtype=float), (len(boxes), 1))
-    keypoints_crop_px, confidence = predictor.predict_batch(as_images(predictor, images), sizes)
+    images = as_images(predictor, windows, boxes, cut)
+    keypoints_crop_px, confidence = predictor.predict_batch(images, sizes)
     return crop_to_frame(keypoints_crop_px, np.asarray(xywh_px, dtype=float), size), confidence
 
 
@@ -92,7 +102,32 @@ def _seen(predictor: Predictor, window: Window) -> Window:
     return window if len(window) > 1 else [window[0]] * (len(OFFSETS) + 1)
 
 
-def as_images(predictor: Predictor, windows: Sequence[Window]) -> np.ndarray:
-    """Return pictures of the network's size as its input, (B, 3, H, W) or (B, 5, 3, H, W)."""
-    images = np.stack([np.stack(own) for own in windows]).transpose(0, 1, 4, 2, 3)
+def as_images(
+    predictor: Predictor,
+    windows: Sequence[Window],
+    places: Sequence[Place],
+    cut: Callable[[np.ndarray, Place], np.ndarray],
+) -> np.ndarray:
+    """Return what a network sees of windows as its input, (B, 3, H, W) or (B, 5, 3, H, W).
+
+    All cores cut pictures; a frame that several windows show at the same place is cut once.
+
+    Parameters
+    ----------
+    predictor : the network.
+    windows : B of them.
+    places : of each window, what of its frames is seen.
+    cut : takes a frame and a place, and returns a picture of the network's size, (H, W, 3).
+    """
+    seen = [list(_seen(predictor, window)) for window in windows]  # arrays give new frames each time
+    keys = [[(id(frame), place) for frame in own] for own, place in zip(seen, places, strict=True)]
+    frames = {id(frame): frame for own in seen for frame in own}
+    wanted = dict.fromkeys(chain.from_iterable(keys))
+    if len(wanted) == 1:  # not worth a thread
+        pictures = {key: cut(frames[key[0]], key[1]) for key in wanted}
+    else:
+        with ThreadPoolExecutor(job_cores()) as pool:
+            cutting = {key: pool.submit(cut, frames[key[0]], key[1]) for key in wanted}
+            pictures = {key: own.result() for key, own in cutting.items()}
+    images = np.stack([np.stack([pictures[key] for key in own]) for own in keys]).transpose(0, 1, 4, 2, 3)
     return images if sees_context(predictor) else images[:, 0]

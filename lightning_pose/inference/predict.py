@@ -26,6 +26,7 @@ from lightning_pose.inference.runtimes.registry import runtime_of
 from lightning_pose.io.files import sha256
 from lightning_pose.io.images import read_image, refuse_outside
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits
+from lightning_pose.machine import reuse_memory
 from lightning_pose.models.build import described, empty_network
 from lightning_pose.models.hardware import pick_device, set_threads
 from lightning_pose.models.network import PoseNetwork, image_shape
@@ -61,6 +62,7 @@ class Predictor:
         self.settings = read_model_settings(self.model_dir, overrides)
         self.splits = read_splits(self.model_dir)
         set_threads()
+        reuse_memory()
         self.device = pick_device()
         _check_weights(self.model_dir)
         self.runtime = runtime_for_images(self.settings.inference.runtime, self.device)
