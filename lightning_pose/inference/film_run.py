@@ -20,7 +20,6 @@ from lightning_pose.inference.film import FilmPart, predict_parts
 from lightning_pose.inference.film_boxes import BoxSource
 from lightning_pose.inference.part_store import PartStore
 from lightning_pose.inference.predict import Predictor
-from lightning_pose.inference.runtimes.calibrate import FIRST_FRAMES
 from lightning_pose.inference.runtimes.registry import version_of
 from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import WEIGHTS_FILE
@@ -32,6 +31,8 @@ from lightning_pose.types import Boxes, Predictions
 logger = logging.getLogger(__name__)
 
 LARGEST_CHUNK = 128 << 20  # bytes of frames decoded at a time; about four times as much is held
+STRETCH, STRETCHES = 16, 4  # frames, and how many times, that networks look at to choose a runtime
+LEAST_SHARE = 4  # of a short film no more than one frame in so many
 
 MakeBoxes = Callable[[Video, FilmParts, range, int], BoxSource]
 
@@ -89,25 +90,30 @@ def predict_film(film: Film, store: PartStore | None = None) -> tuple[Prediction
 
 
 def settle_runtimes(film: Film) -> None:
-    """Have networks whose runtime is open choose one by the first frames; say what computes each.
+    """Have networks whose runtime is open choose one by some frames; say what computes each.
 
     The frames take the way of all frames, so that a pose model sees the crops that its detector makes.
     """
     if any(own.is_open for own in film.networks.values()):
-        _look_at_first(film)
+        _look_around(film)
     for name, own in film.networks.items():
         own.settle_runtime()
         logger.info("%s: %s is computed by %s", film.facts.path, name, own.runtime.value)
         note_fact(f"{RUNTIME_FACT}{own.model_dir.name}", own.runtime.value)
 
 
-def _look_at_first(film: Film) -> None:
+def _look_around(film: Film) -> None:
+    """Predict on some stretches of a film, from its beginning to its end."""
+    count = film.facts.frame_count
+    parts = FilmParts(count, STRETCH, warm_up=0)
+    stretches = min(max(count // (LEAST_SHARE * STRETCH), 1), STRETCHES)
     video = _open(film)
     try:
-        count = min(FIRST_FRAMES, film.facts.frame_count, _most_frames(video))
-        parts, chosen = FilmParts(count), range(1)
-        boxes = film.make_boxes(video, parts, chosen, count)
-        deque(predict_parts(film.pose, boxes, video, parts, chosen, count), maxlen=0)
+        size = min(STRETCH // 2, _most_frames(video))
+        for start in np.linspace(0, max(count // STRETCH - 1, 0), stretches).astype(int).tolist():
+            chosen = range(start, start + 1)
+            boxes = film.make_boxes(video, parts, chosen, size)
+            deque(predict_parts(film.pose, boxes, video, parts, chosen, size), maxlen=0)
     finally:
         video.close()
 

@@ -20,7 +20,7 @@ from lightning_pose.data.context import context_of_all
 from lightning_pose.data.dataset import read_with_context, resize_image
 from lightning_pose.geometry.crop_space import crop_to_frame
 from lightning_pose.inference.runtimes.base import Found, Session, TrainedNetwork
-from lightning_pose.inference.runtimes.calibrate import calibrate
+from lightning_pose.inference.runtimes.calibrate import MOST_IMAGES, calibrate
 from lightning_pose.inference.runtimes.choose import runtime_for_images, runtime_for_video
 from lightning_pose.inference.runtimes.registry import runtime_of
 from lightning_pose.io.files import sha256
@@ -191,23 +191,23 @@ class VideoPredictor(Predictor):
     def __init__(self, whole: Predictor) -> None:
         vars(self).update(vars(whole))
         self._session, self._view = None, self
-        self._first = np.empty(0)  # images, while the runtime is open
+        self._seen: list[np.ndarray] = []  # images, while the runtime is open
         self._take(runtime_for_video(self.settings.inference.runtime, self.trained))
 
     def settle_runtime(self) -> None:
         """Choose a runtime by the images seen so far, if that is open."""
-        if self.is_open and len(self._first):
-            self._take(calibrate(self.trained, self._first))
+        if self.is_open and self._seen:
+            self._take(calibrate(self.trained, np.concatenate(self._seen)))
 
     def _take(self, name: RuntimeName | None) -> None:
         """Be computed by a runtime; None = by torch in float32, until more is known."""
         self.runtime, self.is_open = name or RuntimeName.torch, name is None
-        self._session, self._first = None, np.empty(0)
+        self._session, self._seen = None, []
         self._get_ready()
 
     def _compute(self, images: np.ndarray) -> Found:
-        if self.is_open and len(images) > len(self._first):
-            self._first = images
+        if self.is_open and sum(map(len, self._seen)) < MOST_IMAGES:
+            self._seen.append(images)
         return super()._compute(images)
 
 

@@ -1,4 +1,4 @@
-"""Try the runtimes on the first frames of a video, and remember the fastest of those that are exact.
+"""Try the runtimes on frames of a video, and remember the fastest of those that are exact.
 
 What is remembered lies in the user's cache, a file for each network, machine and version of the libraries.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.fingerprint import fingerprint
-from lightning_pose.inference.runtimes.base import Session, TrainedNetwork
+from lightning_pose.inference.runtimes.base import Found, Session, TrainedNetwork
 from lightning_pose.inference.runtimes.identity import digest, package_version
 from lightning_pose.inference.runtimes.parity import Parity, compare
 from lightning_pose.inference.runtimes.registry import missing, runtime_of
@@ -26,8 +26,9 @@ from lightning_pose.types import first_line
 
 logger = logging.getLogger(__name__)
 
-FIRST_FRAMES = 24  # of a video, for all networks that look at it
-MOST_IMAGES = 16  # whose keypoints are compared
+MOST_IMAGES, FEWEST_IMAGES = 96, 16  # whose keypoints are compared
+COMPARED_S = 1.5  # seconds of float32 for them
+BATCH = 16
 PASS_S = 0.3  # seconds of float32 for the images of the race
 RACE_S, LEAST_ROUNDS = 1.0, 2  # of the race between the runtimes that are exact
 ENOUGH = 16  # keypoints below which nothing can be said
@@ -60,11 +61,12 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
     """
     begin = time.perf_counter()
     reference = runtime_of(RuntimeName.torch).build(trained)
-    images = images[:MOST_IMAGES]
     reference(images[:1])  # warms up
     start = time.perf_counter()
-    exact = reference(images)
-    each = (time.perf_counter() - start) / len(images)
+    reference(images[:BATCH])
+    each = (time.perf_counter() - start) / len(images[:BATCH])
+    images = _spread(images[:MOST_IMAGES], max(int(COMPARED_S / each), FEWEST_IMAGES))
+    exact = _in_batches(reference, images)
     seen = compare(exact, exact)
     if seen.keypoints < ENOUGH:
         return None
@@ -74,18 +76,28 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
             session = _session(name, trained)
             if session is None:
                 continue
-            parity[name] = compare(exact, session(images))
+            parity[name] = compare(exact, _in_batches(session, images))
             if parity[name].is_close:
                 sessions[name] = session
             if library[0] in sessions:
                 break
-    rates = _race(sessions, images[: max(int(PASS_S / each), 1)])
+    rates = _race(sessions, images[: min(max(int(PASS_S / each), 1), BATCH)])
     chosen = _fastest(rates)
     told = ", ".join(f"{name.value} {rate:.0f}" for name, rate in rates.items())
     took = time.perf_counter() - begin
     logger.info("tried runtimes for %.1f s: %s images/s; chose %s", took, told, chosen.value)
     _remember(trained, chosen, rates, parity)
     return chosen
+
+
+def _spread(images: np.ndarray, count: int) -> np.ndarray:
+    """Return at most `count` of the images, from the first to the last."""
+    return images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
+
+
+def _in_batches(session: Session, images: np.ndarray) -> Found:
+    parts = [session(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    return np.concatenate([own[0] for own in parts]), np.concatenate([own[1] for own in parts])
 
 
 def _session(name: RuntimeName, trained: TrainedNetwork) -> Session | None:

@@ -1,6 +1,8 @@
 """The fastest runtime is chosen of those that are exact, and remembered."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightning_pose.inference import film_run
 from lightning_pose.inference.film_run import origin_of_film, settle_runtimes
 from lightning_pose.inference.predict import Predictor, VideoPredictor
 from lightning_pose.inference.runtimes import calibrate as calibration
@@ -17,10 +20,12 @@ from lightning_pose.inference.runtimes.choose import runtime_for_images, runtime
 from lightning_pose.inference.runtimes.parity import compare
 from lightning_pose.inference.video import film_of
 from lightning_pose.io.files import write_json
+from lightning_pose.io.video import Video
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.machine import cache_dir
 from lightning_pose.settings import RuntimeName
 from lightning_pose.types import UserError
+from tests.unit.inference.fakes import Fake, joined
 
 TRAINED = TrainedNetwork(lambda: None, torch.device("cpu"), (3, 32, 32), "weights")
 IMAGES = np.zeros((8, 3, 32, 32), np.uint8)
@@ -42,8 +47,8 @@ CLOCK = Clock()
 class FakeRuntime:
     """Finds keypoints that are off by `shift_px`, after `seconds`; fails without any."""
 
-    def __init__(self, seconds=None, shift_px=0.0, confidence=1.0):
-        self.seconds, self.shift_px, self.confidence = seconds, shift_px, confidence
+    def __init__(self, seconds=None, shift_px=0.0, confidence=1.0, count=4):
+        self.seconds, self.shift_px, self.confidence, self.count = seconds, shift_px, confidence, count
 
     def build(self, trained):
         if self.seconds is None:
@@ -52,8 +57,8 @@ class FakeRuntime:
 
     def __call__(self, images):
         CLOCK.now += self.seconds
-        keypoints = np.full((len(images), 4, 2), 10.0, np.float32) + [self.shift_px, 0]
-        return keypoints, np.full((len(images), 4), self.confidence, np.float32)
+        keypoints = np.full((len(images), self.count, 2), 10.0, np.float32) + [self.shift_px, 0]
+        return keypoints, np.full((len(images), self.count), self.confidence, np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +110,47 @@ def test_other_formats_are_tried_only_where_the_first_is_not_exact(runtimes, exa
     (file,) = cache_dir().glob("runtimes/*.json")
     others = {"openvino_mixed", "openvino"} & set(json.loads(file.read_text())["parity"])
     assert bool(others) is not exact
+
+
+FLIPPED = 200  # grey level
+
+
+class Flips(FakeRuntime):
+    """Misses the only keypoint of images whose first pixel says so, and notes what it was given."""
+
+    def __init__(self, seconds):
+        super().__init__(seconds, count=1)
+        self.batches = []
+
+    def __call__(self, images):
+        first = images[:, 0, 0, 0]
+        self.batches.append(first.copy())
+        keypoints, confidence = super().__call__(images)
+        keypoints[first == FLIPPED] += 30
+        return keypoints, confidence
+
+
+@pytest.mark.parametrize(
+    ("flipped", "expected"), [((), "openvino"), ((10, 95), "torch"), ((96,), "openvino")]
+)
+def test_images_from_the_first_to_the_last_are_compared(runtimes, flipped, expected) -> None:
+    images = np.zeros((240, 3, 32, 32), np.uint8)
+    images[list(flipped), 0, 0, 0] = FLIPPED
+    fast = Flips(0.001)
+    runtimes(torch=FakeRuntime(0.01, count=1), openvino=fast)
+    assert calibrate(TRAINED, images) is RuntimeName(expected)
+    compared = np.concatenate(fast.batches[1:7])  # after one that warms up
+    assert max(map(len, fast.batches)) <= calibration.BATCH and len(compared) == calibration.MOST_IMAGES
+
+
+def test_a_slow_machine_compares_fewer_images(runtimes) -> None:
+    slow, fast = Flips(10.0), FakeRuntime(1.0, count=1)
+    runtimes(torch=slow, openvino=fast)
+    images = np.arange(96, dtype=np.uint8)[:, None, None, None] * np.ones((3, 32, 32), np.uint8)
+    calibrate(TRAINED, images)
+    compared = slow.batches[2]  # after one that warms up, and one that is timed
+    assert len(compared) == calibration.FEWEST_IMAGES
+    assert (compared[0], compared[-1]) == (0, 95)
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.04])
@@ -185,6 +231,47 @@ def test_one_keypoint_in_a_hundred_may_jump_and_none_may_be_lost() -> None:
     moved[:9] = np.nan
     assert not compare((keypoints, confidence), (moved, confidence)).is_close
     assert not compare((keypoints[:0], confidence[:0]), (keypoints[:0], confidence[:0])).is_close
+
+
+@pytest.mark.parametrize("frames", [3, 40, 200, 3000])
+def test_networks_look_at_a_film_from_its_beginning_to_its_end(monkeypatch, frames) -> None:
+    model = joined(Fake(16, context=False), Fake(16, context=True))
+    looked = []
+    facts = SimpleNamespace(path=Path("film.mp4"), frame_count=frames)
+    monkeypatch.setattr(film_run, "open_video", lambda *_: Film(facts, looked))
+    for own in (model.detector, model.pose):
+        monkeypatch.setattr(own, "is_open", True)
+    settle_runtimes(model.film(facts))
+    assert min(looked) == 0 and max(looked) >= frames - 2 * film_run.STRETCH
+    assert model.pose.seen == min(max(frames // 64, 1), 4) * min(frames, film_run.STRETCH)
+    assert model.detector.seen <= 3 * model.pose.seen
+
+
+class Film(Video):
+    """Frames of one grey each; notes which were read."""
+
+    def __init__(self, facts, looked):
+        super().__init__(facts)
+        self.looked = looked
+
+    def frame_hw(self):
+        return 48, 64
+
+    def _read(self, start, count):
+        self.looked += range(start, start + count)
+        return np.full((count, 48, 64, 3), 100, np.uint8)
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.mark.slow
+def test_a_network_that_sees_single_frames_keeps_no_more_than_are_compared(trained) -> None:
+    own = Predictor(trained.detector, ["inference.runtime=auto"]).for_video()
+    image, size = np.zeros((1, 3, 64, 64), np.uint8), np.array([[64.0, 64.0]])
+    for _ in range(calibration.MOST_IMAGES + 5):
+        own.predict_batch(image, size)
+    assert len(own._seen) == calibration.MOST_IMAGES
 
 
 @pytest.mark.slow
