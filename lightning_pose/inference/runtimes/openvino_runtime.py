@@ -36,7 +36,6 @@ from lightning_pose.inference.runtimes.base import (
 from lightning_pose.inference.runtimes.identity import digest, package_version
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.models.hardware import has_bf16
-from lightning_pose.models.network import Keypoints
 from lightning_pose.models.parts import Answer, Backbone, Whole
 from lightning_pose.settings import RuntimeName
 
@@ -47,7 +46,6 @@ FORMATS = {
     RuntimeName.openvino_mixed: MIXED,
     RuntimeName.openvino_bf16: BFLOAT16,
 }
-BOUND = 3e4  # of heatmaps' logits, and of coordinates in pixels
 EXAMPLES = 2  # images that a network is traced with; the batch stays open
 WHOLE, SPLIT = ("whole",), ("backbone", "answer")  # names of the models of a network
 LARGEST_CACHE = 1 << 30  # bytes of translated networks that are kept
@@ -163,27 +161,13 @@ def _translate(trained: TrainedNetwork, parts: Sequence[str]) -> dict[str, Any]:
 
     images = torch.zeros(EXAMPLES, *trained.image_shape, dtype=torch.uint8)
     if parts == WHOLE:
-        return {"whole": _translate_part(Bounded(trained.network), [images], openvino.Type.u8)}
+        return {"whole": _translate_part(Whole(trained.network), [images], openvino.Type.u8)}
     backbone, answer = Backbone(trained.network), Answer(trained.network, trained.image_hw)
     maps = backbone(images)
     return {
         "backbone": _rounding(_translate_part(backbone, [images], openvino.Type.u8)),
         "answer": _widening(_translate_part(answer, maps, openvino.Type.f32)),
     }
-
-
-class Bounded(Whole):
-    """A network whose heatmaps are bounded, far beyond what they reach.
-
-    OpenVINO joins that to the last convolution, which then gives float32 where it computes in bfloat16:
-    keypoints move by a fifth less.
-    """
-
-    def forward(self, images: torch.Tensor) -> Keypoints:
-        """Return keypoints and confidence."""
-        output = self.network(images)
-        bounded = (own.clamp(-BOUND, BOUND) for own in (output if isinstance(output, tuple) else [output]))
-        return self.network.decode(tuple(bounded) if isinstance(output, tuple) else next(bounded))
 
 
 def _rounding(model: Any) -> Any:
