@@ -2,10 +2,11 @@
 
     python benchmarks/video_peer.py OPENFIELD_DIR --peer_python .peer/bin/python --peer_script litpose_cpu.py
 
-Both programs train networks on the open field's labels first (ours for long enough that they are sure of most
-keypoints: in bfloat16 one that is not finds others), then predict on the first frames of its video, in turn. Upstream's cropzoom is `predict`, `create_bbox` and
-`predict --bbox_dir`; ours is one `predict`. Prints frames/s of whole commands and peak memory, medians, and
-the limits: decoding alone, and the forward pass alone in each runtime.
+Both programs train networks on the open field's labels first (ours for long enough that they are sure of
+most keypoints: in bfloat16 one that is not finds others), then predict on the first frames of its video, in
+turn. Upstream's cropzoom is `predict`, `create_bbox` and `predict --bbox_dir`; ours is one `predict`. Prints
+frames/s of whole commands and peak memory, medians, and the limits: decoding alone, and the forward pass
+alone in each runtime.
 """
 
 from __future__ import annotations
