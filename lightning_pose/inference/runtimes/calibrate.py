@@ -32,6 +32,7 @@ BATCH = 16
 PASS_S = 0.3  # seconds of float32 for the images of the race
 RACE_S, LEAST_ROUNDS = 1.0, 2  # of the race between the runtimes that are exact
 ENOUGH = 16  # keypoints below which nothing can be said
+TOO_SLOW = 2.0  # times as slow as torch in float32: bfloat16 on a CPU without units for it, not compared
 GAIN = 1.05  # another runtime must be faster than torch in float32 by this factor
 # of each library, the formats to try: the fastest first, and all others only where it is not exact
 CANDIDATES = (
@@ -62,9 +63,7 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
     begin = time.perf_counter()
     reference = runtime_of(RuntimeName.torch).build(trained)
     reference(images[:1])  # warms up
-    start = time.perf_counter()
-    reference(images[:BATCH])
-    each = (time.perf_counter() - start) / len(images[:BATCH])
+    each = _seconds(reference, images[:BATCH]) / len(images[:BATCH])
     images = _spread(images[:MOST_IMAGES], max(int(COMPARED_S / each), FEWEST_IMAGES))
     exact = _in_batches(reference, images)
     seen = compare(exact, exact)
@@ -74,7 +73,7 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
     for library in CANDIDATES:
         for name in library:
             session = _session(name, trained)
-            if session is None:
+            if session is None or _seconds(session, images[:BATCH]) > TOO_SLOW * each * len(images[:BATCH]):
                 continue
             parity[name] = compare(exact, _in_batches(session, images))
             if parity[name].is_close:
@@ -93,6 +92,12 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
 def _spread(images: np.ndarray, count: int) -> np.ndarray:
     """Return at most `count` of the images, from the first to the last."""
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
+
+
+def _seconds(session: Session, images: np.ndarray) -> float:
+    start = time.perf_counter()
+    session(images)
+    return time.perf_counter() - start
 
 
 def _in_batches(session: Session, images: np.ndarray) -> Found:
@@ -121,9 +126,7 @@ def _race(sessions: Mapping[RuntimeName, Session], images: np.ndarray) -> dict[R
     begin = time.perf_counter()
     while min(map(len, times.values())) < LEAST_ROUNDS or time.perf_counter() - begin < RACE_S:
         for name, session in sessions.items():
-            start = time.perf_counter()
-            session(images)
-            times[name].append(time.perf_counter() - start)
+            times[name].append(_seconds(session, images))
     return {name: len(images) / statistics.median(own) for name, own in times.items()}
 
 

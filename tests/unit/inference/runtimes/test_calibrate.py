@@ -139,7 +139,7 @@ def test_images_from_the_first_to_the_last_are_compared(runtimes, flipped, expec
     fast = Flips(0.001)
     runtimes(torch=FakeRuntime(0.01, count=1), openvino=fast)
     assert calibrate(TRAINED, images) is RuntimeName(expected)
-    compared = np.concatenate(fast.batches[1:7])  # after one that warms up
+    compared = np.concatenate(fast.batches[2:8])  # after one that warms up, and one that is timed
     assert max(map(len, fast.batches)) <= calibration.BATCH and len(compared) == calibration.MOST_IMAGES
 
 
@@ -151,6 +151,13 @@ def test_a_slow_machine_compares_fewer_images(runtimes) -> None:
     compared = slow.batches[2]  # after one that warms up, and one that is timed
     assert len(compared) == calibration.FEWEST_IMAGES
     assert (compared[0], compared[-1]) == (0, 95)
+
+
+def test_a_runtime_that_is_far_slower_is_given_up_after_a_batch(runtimes) -> None:
+    slow = Flips(0.05)
+    runtimes(torch=FakeRuntime(0.02, count=1), torch_bf16=slow, openvino=FakeRuntime(0.01, count=1))
+    assert calibrate(TRAINED, np.zeros((64, 3, 32, 32), np.uint8)) is RuntimeName.openvino
+    assert list(map(len, slow.batches)) == [1, calibration.BATCH]
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.04])
