@@ -45,7 +45,13 @@ class FilmPart:
 
 
 def predict_parts(
-    pose: Predictor, boxes: BoxSource, video: Video, parts: FilmParts, chosen: range, size: int
+    pose: Predictor,
+    boxes: BoxSource,
+    video: Video,
+    parts: FilmParts,
+    chosen: range,
+    size: int,
+    stop: int | None = None,
 ) -> Iterator[FilmPart]:
     """Predict on consecutive parts of a video, and yield each as it is finished.
 
@@ -57,10 +63,13 @@ def predict_parts(
     parts : how the video is cut.
     chosen : the parts.
     size : most frames that the network sees at a time.
+    stop : where the last part may end, with the batch of the frame before; None = it is whole.
     """
-    run = FilmRun(pose, boxes, parts, chosen, size)
+    run = FilmRun(pose, boxes, parts, chosen, size, stop)
     for frames in read_ahead(video, run.decoded, size):
         yield from run.take(frames)
+        if run.is_over:
+            return
 
 
 class Held:
@@ -105,16 +114,26 @@ class FilmRun:
 
     Parameters
     ----------
-    pose, boxes, parts, chosen, size : see `predict_parts`.
+    pose, boxes, parts, chosen, size, stop : see `predict_parts`.
 
     Attributes
     ----------
     decoded : the frames that must be taken, in order.
     """
 
-    def __init__(self, pose: Predictor, boxes: BoxSource, parts: FilmParts, chosen: range, size: int) -> None:
+    def __init__(
+        self,
+        pose: Predictor,
+        boxes: BoxSource,
+        parts: FilmParts,
+        chosen: range,
+        size: int,
+        stop: int | None = None,
+    ) -> None:
         self.pose, self.boxes, self.parts, self.size = pose, boxes, parts, size
-        self._wanted = parts.frames(chosen)
+        whole = parts.frames(chosen)
+        last = whole.stop if stop is None else parts.batch_at(stop - 1, size).stop
+        self._wanted = range(whole.start, min(whole.stop, last))
         self._looked, self._posed = boxes.frames.start, self._wanted.start
         context = sees_context(pose) or boxes.sees_context
         margin = MARGIN if context else 0
@@ -122,6 +141,11 @@ class FilmRun:
         self.decoded = range(first, min(max(boxes.frames.stop, self._wanted.stop) + margin, parts.count))
         self.held = Held(parts.count, context, first)
         self._found: list[tuple[np.ndarray, np.ndarray, Boxes]] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all frames were predicted on."""
+        return self._posed >= self._wanted.stop
 
     def take(self, frames: np.ndarray) -> Iterator[FilmPart]:
         """Take the next frames of the film, (B, H, W, 3); yield the parts that are finished now."""
@@ -132,7 +156,7 @@ class FilmRun:
             if batch.stop > min(self.held.ready, self.boxes.ready):
                 break
             self._predict(batch)
-            if batch.stop % self.parts.part_frames == 0 or batch.stop == self.parts.count:
+            if batch.stop % self.parts.part_frames == 0 or batch.stop == self._wanted.stop:
                 yield self._finished_part(batch.stop)
         is_over = self._looked >= self.boxes.frames.stop
         self.held.let_go(self._posed if is_over else min(self._posed, self._looked))

@@ -166,7 +166,8 @@ def _parts(film: Film, video: Video, store: PartStore | None) -> Iterator[FilmPa
             yield from (own for number in chosen if (own := kept[number]) is not None)
             continue
         boxes = film.make_boxes(video, parts, chosen, size)
-        found = predict_parts(film.pose, boxes, video, parts, chosen, size)
+        stop = film.wanted.stop if len(kept) == 1 else None  # parts that are kept are whole
+        found = predict_parts(film.pose, boxes, video, parts, chosen, size, stop)
         for number, part in zip(chosen, found, strict=True):
             if store is not None and len(kept) > 1:
                 store.write(number, part)

@@ -48,6 +48,14 @@ def test_stretches_fit_together_to_what_one_run_gives(facts, size, context, ever
         np.testing.assert_array_equal(placed.confidence, boxes.confidence[start:stop])
 
 
+@pytest.mark.parametrize(("start", "stop", "posed"), [(0, 3, 4), (0, 5, 8), (2, 10, 10), (20, 23, 8)])
+def test_a_short_stretch_is_not_paid_for_with_its_whole_part(facts, start, stop, posed) -> None:
+    own = model()
+    predict_film(own.film(facts, range(start, stop)))
+    assert own.pose.seen == posed  # from the part's beginning to the end of the last batch
+    assert own.detector.seen <= posed + 6 + 3 * 4  # warm-up, look-ahead, and what is decoded ahead
+
+
 class Killed(Exception):
     """Takes the place of a power cut."""
 
