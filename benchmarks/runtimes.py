@@ -26,7 +26,7 @@ from lightning_pose.inference.runtimes.parity import Parity, compare
 from lightning_pose.inference.runtimes.registry import all_names, missing, runtime_of
 from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.labels import read_labels
-from lightning_pose.machine import cpu_model
+from lightning_pose.machine import cpu_model, reuse_memory
 from lightning_pose.models.hardware import pick_device, set_threads
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import ModelSettings, RuntimeName, Weights
@@ -38,6 +38,7 @@ Subject = tuple[str, TrainedNetwork, np.ndarray, bool]  # name, network, images,
 
 def main() -> None:
     args = parse_arguments()
+    reuse_memory()  # as predictors do
     print(f"{cpu_model()}, {set_threads()} threads; {args.images} images at a time, {args.repeats} repeats")
     print("| network | runtime | images/s | median px | 99 % px | largest px | ready after s |")
     print("|---|---|---|---|---|---|---|")
