@@ -158,8 +158,8 @@ class FilmRun:
             self._predict(batch)
             if batch.stop % self.parts.part_frames == 0 or batch.stop == self._wanted.stop:
                 yield self._finished_part(batch.stop)
-        is_over = self._looked >= self.boxes.frames.stop
-        self.held.let_go(self._posed if is_over else min(self._posed, self._looked))
+        looks_on = self._looked < self.boxes.frames.stop
+        self.held.let_go(min(self._posed, self._looked) if looks_on else self._posed)
 
     def _look(self) -> None:
         """Have boxes placed in all frames that are ready."""

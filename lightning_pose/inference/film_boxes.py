@@ -8,13 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
-from lightning_pose.data.cut import crop_image
 from lightning_pose.geometry.box_track import BoxTracker, TrackedBox
 from lightning_pose.geometry.boxes import BoxRule
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.geometry.film_track import FilmTracker, boxes_of
 from lightning_pose.inference.looks import Looks
-from lightning_pose.inference.pictures import Found, Window, as_images, model_hw, sees_context
+from lightning_pose.inference.pictures import Found, Window, predict_in_boxes, sees_context
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.settings import BoxSettings
 from lightning_pose.types import Boxes, BoxStatus
@@ -161,12 +160,7 @@ class DetectedBoxes:
     def _detect(self, windows: Sequence[Window]) -> Found:
         """Return the detector's keypoints (B, K, 2) in frame pixels, and confidence (B, K)."""
         height, width = self.frame_hw
-        whole, size = (0.0, 0.0, float(width), float(height)), model_hw(self.detector)
-        images = as_images(
-            self.detector, windows, [whole] * len(windows), lambda frame, box: crop_image(frame, box, size)
-        )
-        sizes = np.tile(np.array(self.frame_hw, dtype=float), (len(windows), 1))
-        return self.detector.predict_batch(images, sizes)
+        return predict_in_boxes(self.detector, windows, np.tile([0, 0, width, height], (len(windows), 1)))
 
     def _measure(self, keypoints_px: np.ndarray, confidence: np.ndarray) -> np.ndarray | None:
         used = self.rule.usable(keypoints_px, confidence)

@@ -121,13 +121,16 @@ def as_images(
     """
     seen = [list(_seen(predictor, window)) for window in windows]  # arrays give new frames each time
     keys = [[(id(frame), place) for frame in own] for own, place in zip(seen, places, strict=True)]
-    frames = {id(frame): frame for own in seen for frame in own}
-    wanted = dict.fromkeys(chain.from_iterable(keys))
+    wanted = dict(zip(chain.from_iterable(keys), chain.from_iterable(seen), strict=True))
+
+    def cut_one(key: tuple[int, Place]) -> np.ndarray:
+        return cut(wanted[key], key[1])
+
     if len(wanted) == 1:  # not worth a thread
-        pictures = {key: cut(frames[key[0]], key[1]) for key in wanted}
+        cuts = [cut_one(key) for key in wanted]
     else:
         with ThreadPoolExecutor(job_cores()) as pool:
-            cutting = {key: pool.submit(cut, frames[key[0]], key[1]) for key in wanted}
-            pictures = {key: own.result() for key, own in cutting.items()}
+            cuts = list(pool.map(cut_one, wanted))
+    pictures = dict(zip(wanted, cuts, strict=True))
     images = np.stack([np.stack([pictures[key] for key in own]) for own in keys]).transpose(0, 1, 4, 2, 3)
     return images if sees_context(predictor) else images[:, 0]

@@ -1,6 +1,7 @@
 """Try the runtimes on frames of a video, and remember the fastest of those that are exact.
 
-What is remembered lies in the user's cache, a file for each network, machine and version of the libraries.
+What is remembered lies in the user's cache, a file for each network, machine, and version of the libraries
+and of our code.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
     begin = time.perf_counter()
     reference = runtime_of(RuntimeName.torch).build(trained)
     reference(images[:1])  # warms up
-    each = _seconds(reference, images[:BATCH]) / len(images[:BATCH])
+    each = _pace(reference, images[:BATCH])
     images = _spread(images[:MOST_IMAGES], max(int(COMPARED_S / each), FEWEST_IMAGES))
     exact = _in_batches(reference, images)
     seen = compare(exact, exact)
@@ -73,7 +74,7 @@ def calibrate(trained: TrainedNetwork, images: np.ndarray) -> RuntimeName | None
     for library in CANDIDATES:
         for name in library:
             session = _session(name, trained)
-            if session is None or _seconds(session, images[:BATCH]) > TOO_SLOW * each * len(images[:BATCH]):
+            if session is None or _pace(session, images[:BATCH]) > TOO_SLOW * each:
                 continue
             parity[name] = compare(exact, _in_batches(session, images))
             if parity[name].is_close:
@@ -94,10 +95,11 @@ def _spread(images: np.ndarray, count: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
 
 
-def _seconds(session: Session, images: np.ndarray) -> float:
+def _pace(session: Session, images: np.ndarray) -> float:
+    """Return the seconds that each of some images takes."""
     start = time.perf_counter()
     session(images)
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) / len(images)
 
 
 def _in_batches(session: Session, images: np.ndarray) -> Found:
@@ -122,12 +124,12 @@ def _session(name: RuntimeName, trained: TrainedNetwork) -> Session | None:
 
 def _race(sessions: Mapping[RuntimeName, Session], images: np.ndarray) -> dict[RuntimeName, float]:
     """Return the images/s of each, medians of turns, so that a busy machine slows all of them."""
-    times: dict[RuntimeName, list[float]] = {name: [] for name in sessions}
+    paces: dict[RuntimeName, list[float]] = {name: [] for name in sessions}
     begin = time.perf_counter()
-    while min(map(len, times.values())) < LEAST_ROUNDS or time.perf_counter() - begin < RACE_S:
+    while min(map(len, paces.values())) < LEAST_ROUNDS or time.perf_counter() - begin < RACE_S:
         for name, session in sessions.items():
-            times[name].append(_seconds(session, images))
-    return {name: len(images) / statistics.median(own) for name, own in times.items()}
+            paces[name].append(_pace(session, images))
+    return {name: 1 / statistics.median(own) for name, own in paces.items()}
 
 
 def _fastest(rates: Mapping[RuntimeName, float]) -> RuntimeName:

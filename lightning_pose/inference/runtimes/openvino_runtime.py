@@ -107,7 +107,7 @@ class OpenVinoSession:
         return keypoints_model_px, confidence
 
 
-def translated(trained: TrainedNetwork, parts: Sequence[str] = WHOLE) -> list[Any]:
+def translated(trained: TrainedNetwork, parts: Sequence[str]) -> list[Any]:
     """Return OpenVINO's models of a network, `WHOLE` or `SPLIT`; made where the cache lacks them."""
     code = fingerprint(__name__)
     versions = [package_version(name) for name in ("openvino", "torch")]
