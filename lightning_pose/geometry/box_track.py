@@ -64,6 +64,7 @@ class BoxTracker:
         self.rule, self.frame_size = rule, frame_size
         self.reach = look_ahead(settings, spacing)
         self.max_speed = settings.max_speed
+        self._window = settings.window
         self._filter = OneEuro(settings.min_cutoff, settings.beta)
         self._seen: deque[Sighting] = deque()  # those that a window may still ask for, in order
         self._unlooked: set[int] = set()  # frames that the detector did not look at
@@ -118,9 +119,8 @@ class BoxTracker:
         sure = next((own.weight for own in near if own.number == number), np.nan)
         is_seen = not np.isnan(sure)
         if is_seen:
-            half = min(
-                self.reach, number, self._added - 1 - number
-            )  # as far back as ahead: no lag at the ends
+            # as far back as ahead: no lag at the ends
+            half = min(self._half_window(near, number), number, self._added - 1 - number)
             target = _weighted_median([own for own in near if abs(own.number - number) <= half])
         elif near:
             numbers = [own.number for own in near]
@@ -136,6 +136,12 @@ class BoxTracker:
         missing = BoxStatus.INTERPOLATED if is_between else BoxStatus.CARRIED
         status = BoxStatus.DETECTED if is_seen else missing
         return TrackedBox(self.rule.square(self._filter(target)), status.value, sure)
+
+    def _half_window(self, near: list[Sighting], number: int) -> int:
+        """Return how far from a frame its window reaches: that of the settings, or to the sightings next to it."""
+        back = min((number - own.number for own in near if own.number < number), default=0)
+        ahead = min((own.number - number for own in near if own.number > number), default=0)
+        return max(self._window // 2, back, ahead)
 
 
 def look_ahead(settings: BoxSettings, spacing: int = 1) -> int:

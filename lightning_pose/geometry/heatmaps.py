@@ -15,6 +15,7 @@ WINDOW = 3  # cells to each side of the peak that sub-pixel decoding looks at
 WEIGHTLESS = 1e-6  # share of the peak below which a cell says nothing
 RIDGE = 1e-9
 LOG2_E = math.log2(math.e)
+IN_CACHE = 2**19  # heatmap cells, as float32: what the cache of a core or two holds
 OUTSIDE = -1e4  # the logit of a cell beyond the border: no mass, and no NaN in a gradient
 
 
@@ -152,24 +153,21 @@ def _window(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _summary(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each row's highest logit, (B, K, h), and each heatmap's log of the sum of exponentials, (B, K).
 
-    On a CPU image by image, so that what is computed on the way stays in its cache; not while the network is
-    translated for another runtime, where a batch may be of any size.
+    On a CPU some images at a time, so that what is computed on the way stays in its cache; not while the
+    network is translated for another runtime, where a batch may be of any size.
     """
     if logits.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_exporting():
         return logits.amax(-1).float(), logits.float().logsumexp((-2, -1))
     parts = []
-    for image in logits:
-        exact = image.to(torch.float32, memory_format=torch.contiguous_format)
+    for images in logits.split(max(IN_CACHE // max(logits[0:1].numel(), 1), 1)):
+        exact = images.to(torch.float32, memory_format=torch.contiguous_format)
         highest_of_rows = exact.amax(-1)
         highest = highest_of_rows.amax(-1).detach()
-        shifted = exact - highest[..., None, None]
         # on a CPU, exp takes four times as long as exp2
-        sums = shifted.mul_(LOG2_E).exp2_().sum((-2, -1))
-        parts.append((highest_of_rows, highest + sums.log()))
-    if not parts:
-        return logits.amax(-1).float(), logits.new_zeros(logits.shape[:2]).float()
+        shifted = torch.add(-LOG2_E * highest[..., None, None], exact, alpha=LOG2_E)
+        parts.append((highest_of_rows, highest + shifted.exp2_().sum((-2, -1)).log()))
     highest, log_sums = zip(*parts, strict=True)
-    return torch.stack(highest), torch.stack(log_sums)
+    return torch.cat(highest), torch.cat(log_sums)
 
 
 def _gaussian_peak(marginals: torch.Tensor) -> torch.Tensor:

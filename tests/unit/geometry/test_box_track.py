@@ -151,6 +151,16 @@ def test_flickering_to_another_place_does_not_move_the_box() -> None:
     assert np.abs(median_alone.xywh_px - still.xywh_px).max() <= 6
 
 
+def test_looks_that_may_become_rare_do_not_widen_the_window_while_they_are_dense() -> None:
+    turning = np.column_stack([300 + 80 * np.sin(np.arange(60) / 3), 200 + 80 * np.cos(np.arange(60) / 3)])
+    found = []
+    for spacing in (1, 8):
+        tracker = BoxTracker(RULE, frame_size, BoxSettings(), spacing)
+        tracked = [box for row in zip(*animal(turning), strict=True) for box in tracker.add(*row)]
+        found.append([box.xywh_px for box in tracked + tracker.finish()])
+    np.testing.assert_array_equal(found[1], found[0])
+
+
 def test_confidence_counts() -> None:
     keypoints, confidence = animal([[100, 100], [100, 100], [110, 100], [120, 100], [120, 100]])
     confidence[:2] = 0.1
