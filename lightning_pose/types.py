@@ -64,7 +64,7 @@ class BoxStatus(str, Enum):
 
     DETECTED = "detected"
     FALLBACK = "fallback"  # the detector saw nothing: the box is the whole frame
-    INTERPOLATED = "interpolated"  # the detector did not look: the box lies between those of other frames
+    INTERPOLATED = "interpolated"  # the detector did not look: the box follows from other frames
     CARRIED = "carried"  # the detector saw nothing credible: the box follows from other frames of the video
 
 

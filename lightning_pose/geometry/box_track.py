@@ -21,6 +21,8 @@ from lightning_pose.geometry.film_parts import WARM_UP
 from lightning_pose.settings import BoxSettings
 from lightning_pose.types import BoxStatus
 
+SURER = 2.0  # a sighting this many times as sure as the last credible one needs not be near it
+JUMP = 0.5  # box sides from the median about it, beyond which nothing is interpolated from a sighting
 SPEED_CUTOFF = 0.2  # cycles a frame that pass in the speed that the one-euro filter adapts to
 
 
@@ -101,9 +103,10 @@ class BoxTracker:
         """Say whether an animal can have come from where it was seen last; the longer ago, the farther."""
         if self._last is None or self.max_speed is None or new.number - self._last.number > WARM_UP:
             return True
-        distance = float(np.linalg.norm(new.measure[:2] - self._last.measure[:2]))
-        side = float(max(new.measure[2], self._last.measure[2]))
-        return distance <= self.max_speed * side * (new.number - self._last.number)
+        is_surer = new.weight > SURER * self._last.weight
+        return is_surer or is_near(
+            new.measure, self._last.measure, self.max_speed * (new.number - self._last.number)
+        )
 
     def _finish(self, end: int) -> Iterator[TrackedBox]:
         while self._finished < end:
@@ -119,34 +122,56 @@ class BoxTracker:
         sure = next((own.weight for own in near if own.number == number), np.nan)
         is_seen = not np.isnan(sure)
         if is_seen:
-            # as far back as ahead: no lag at the ends
-            half = min(self._half_window(near, number), number, self._added - 1 - number)
-            target = _weighted_median([own for own in near if abs(own.number - number) <= half])
+            target = self._steady(near, number)
         elif near:
-            numbers = [own.number for own in near]
-            columns = np.array([own.measure for own in near]).T
-            target = np.array([np.interp(number, numbers, column) for column in columns])
+            target = self._between(near, number)
         elif self._filter.value is not None and number - self._followed <= WARM_UP:
             target = self._filter.value
         else:
             self._filter.value = None  # what was so long ago says nothing
             return TrackedBox(whole_frame(self.frame_size()), BoxStatus.FALLBACK.value)
         self._followed = number if near else self._followed
-        is_between = bool(near) and number in self._unlooked
-        missing = BoxStatus.INTERPOLATED if is_between else BoxStatus.CARRIED
+        missing = BoxStatus.INTERPOLATED if number in self._unlooked else BoxStatus.CARRIED
         status = BoxStatus.DETECTED if is_seen else missing
         return TrackedBox(self.rule.square(self._filter(target)), status.value, sure)
 
-    def _half_window(self, near: list[Sighting], number: int) -> int:
-        """Return how far from a frame its window reaches: that of the settings, or to the sightings next to it."""
-        back = min((number - own.number for own in near if own.number < number), default=0)
-        ahead = min((own.number - number for own in near if own.number > number), default=0)
-        return max(self._window // 2, back, ahead)
+    def _steady(self, near: list[Sighting], number: int) -> np.ndarray:
+        """Return the median about a sighting: of the settings' window, or of it and those next to it.
+
+        As many from before as from behind: a moving animal is not where more of them are.
+        """
+        place = next(row for row, own in enumerate(near) if own.number == number)
+        before, behind = near[:place][::-1], near[place + 1 :]
+        gaps = [abs(own[0].number - number) for own in (before, behind) if own]
+        half = max([self._window // 2, *gaps])
+        count = min(sum(abs(own.number - number) <= half for own in side) for side in (before, behind))
+        return _weighted_median([*before[:count], near[place], *behind[:count]])
+
+    def _between(self, near: list[Sighting], number: int) -> np.ndarray:
+        """Return what lies between the sightings next to a frame, or their medians where they jump."""
+        before = [own for own in near if own.number < number][-1:]
+        behind = [own for own in near if own.number > number][:1]
+        measures = []
+        for own in before + behind:
+            median = self._steady(near, own.number)
+            measures.append(own.measure if is_near(own.measure, median, JUMP) else median)
+        numbers = [own.number for own in before + behind]
+        return np.array([np.interp(number, numbers, column) for column in np.array(measures).T])
+
+
+def is_near(measure: np.ndarray, other: np.ndarray, sides: float) -> bool:
+    """Say whether the centres of two (x, y, side) are at most some sides of the larger box apart."""
+    distance = float(np.linalg.norm(measure[:2] - other[:2]))
+    return distance <= sides * float(max(measure[2], other[2]))
 
 
 def look_ahead(settings: BoxSettings, spacing: int = 1) -> int:
-    """Return how many frames ahead of a box the detector must have seen, for a spacing of its looks."""
-    return max(settings.window // 2, spacing if spacing > 1 else 0)
+    """Return how many frames ahead of a box the detector must have seen, for a spacing of its looks.
+
+    As far as the next look, and from there as far as the window about it.
+    """
+    half = settings.window // 2
+    return half if spacing == 1 else spacing - 1 + max(half, spacing)
 
 
 class OneEuro:

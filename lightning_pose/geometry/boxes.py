@@ -209,3 +209,16 @@ def join_boxes(parts: Sequence[Boxes]) -> Boxes:
         [text for own in status for text in own] if len(status) == len(parts) else None,
         np.concatenate(confidence) if len(confidence) == len(parts) else None,
     )
+
+
+def replace_boxes(boxes: Boxes, others: Boxes, rows: Sequence[int] | np.ndarray) -> Boxes:
+    """Return boxes with those of some rows from others, of the same frames."""
+    xywh_px, status, confidence = boxes.xywh_px.copy(), boxes.status, boxes.confidence
+    xywh_px[rows] = others.xywh_px[rows]
+    if status is not None and others.status is not None:
+        taken = set(rows)
+        status = [others.status[row] if row in taken else own for row, own in enumerate(status)]
+    if confidence is not None and others.confidence is not None:
+        confidence = confidence.copy()
+        confidence[rows] = others.confidence[rows]
+    return Boxes(boxes.index, xywh_px, status, confidence)

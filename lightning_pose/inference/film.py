@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_pose.data.context import OFFSETS
-from lightning_pose.geometry.boxes import join_boxes
+from lightning_pose.geometry.boxes import join_boxes, replace_boxes
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.inference.film_boxes import BoxSource
 from lightning_pose.inference.pictures import predict_in_boxes, sees_context
@@ -171,15 +171,22 @@ class FilmRun:
             self._looked = batch.stop
 
     def _predict(self, batch: range) -> None:
-        """Have the pose model look at the next frames, and the boxes once more at those that it doubts."""
+        """Have the pose model look at the next frames, and the boxes once more at those that it doubts.
+
+        Of the two boxes of such a frame, the one in which the pose model is surer is kept.
+        """
         boxes = self.boxes.take(batch)
         windows = [self.held.window(number) for number in batch]
         keypoints_px, confidence = predict_in_boxes(self.pose, windows, boxes.xywh_px)
         rows = self.boxes.doubtful(boxes, confidence)
         if rows:
             own = [windows[row] for row in rows]
-            boxes = self.boxes.look_again(own, boxes, rows)
-            keypoints_px[rows], confidence[rows] = predict_in_boxes(self.pose, own, boxes.xywh_px[rows])
+            again = self.boxes.look_again(own, boxes, rows)
+            other_px, sure = predict_in_boxes(self.pose, own, again.xywh_px[rows])
+            surer = sure.mean(1) > confidence[rows].mean(1)
+            better = np.array(rows)[surer]
+            keypoints_px[better], confidence[better] = other_px[surer], sure[surer]
+            boxes = replace_boxes(boxes, again, better)
         self._found.append((keypoints_px, confidence, boxes))
         self._posed = batch.stop
 

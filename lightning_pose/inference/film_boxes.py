@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lightning_pose.geometry.box_track import BoxTracker, TrackedBox
+from lightning_pose.geometry.box_track import BoxTracker, TrackedBox, is_near
 from lightning_pose.geometry.boxes import BoxRule
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.geometry.film_track import FilmTracker, boxes_of
@@ -18,6 +18,7 @@ from lightning_pose.inference.predict import Predictor
 from lightning_pose.settings import BoxSettings
 from lightning_pose.types import Boxes, BoxStatus
 
+GROWTH = 2.0  # times the side of the box it was expected in that an animal may have
 DOUBT = 0.7  # a frame without a look is doubtful below this share of the confidence in those with one
 
 
@@ -108,6 +109,7 @@ class DetectedBoxes:
         size: int,
     ) -> None:
         self.detector, self.rule, self.frame_hw = detector, rule, frame_size()
+        self.max_speed = settings.max_speed
         self.sees_context = sees_context(detector)
         self.looks = Looks(settings.detect_every, parts)
         self.tracker = FilmTracker(
@@ -117,7 +119,8 @@ class DetectedBoxes:
         self.frames = range(needed.start, parts.batch_at(needed.stop - 1, size).stop)
         self._next = parts.frames(chosen).start
         self._boxes: deque[TrackedBox] = deque()
-        self._sure = 0.0  # of the pose model, where the detector looked
+        self._unlooked: set[int] = set()  # frames, not taken yet, that the detector did not look at
+        self._sure = 0.0  # of the pose model, where the detector looked in this part
 
     @property
     def ready(self) -> int:
@@ -129,6 +132,7 @@ class DetectedBoxes:
         numbers = self.looks.choose(batch)
         found = self._detect([windows[number - batch.start] for number in numbers]) if numbers else ()
         seen = dict(zip(numbers, zip(*found, strict=True), strict=True))
+        self._unlooked.update(number for number in batch if number not in seen)
         for number in batch:
             if number in self.tracker.frames:
                 self._boxes += self.tracker.add(seen.get(number))
@@ -141,21 +145,33 @@ class DetectedBoxes:
 
     def doubtful(self, boxes: Boxes, confidence: np.ndarray) -> list[int]:
         """Return where the detector did not look, and the pose model is less sure than where it did."""
-        sure, own = confidence.mean(1), np.array(boxes.status)
-        seen, unlooked = own == BoxStatus.DETECTED.value, own == BoxStatus.INTERPOLATED.value
+        sure, seen = confidence.mean(1), np.array(boxes.status) == BoxStatus.DETECTED.value
+        unlooked = np.array([number in self._unlooked for number in boxes.index])
+        self._unlooked.difference_update(number for number in boxes.index)
+        if boxes.index[0] % self.looks.parts.part_frames == 0:
+            self._sure = 0.0  # each part stands for itself
         if seen.any():
             self._sure = float(np.median(sure[seen]))
         return list(np.flatnonzero(unlooked & (sure < DOUBT * self._sure)))
 
     def look_again(self, windows: Sequence[Window], boxes: Boxes, rows: list[int]) -> Boxes:
-        """Look at doubtful rows of a batch by themselves; where nothing is seen, the box stays."""
+        """Look at doubtful rows of a batch by themselves; where nothing credible is seen, the box stays."""
         xywh_px, status, sure = boxes.xywh_px.copy(), list(boxes.status or []), np.array(boxes.confidence)
         for row, seen in zip(rows, zip(*self._detect(windows), strict=True), strict=True):
-            used = self.rule.usable(*seen)
-            if len(used):
-                xywh_px[row] = self.rule.square(self.rule.measure(seen[0][used]))
-                status[row], sure[row] = BoxStatus.DETECTED.value, seen[1][used].mean()
+            measure = self._measure(*seen)
+            is_lost = status[row] == BoxStatus.FALLBACK.value
+            if measure is not None and (is_lost or self._is_credible(measure, xywh_px[row])):
+                xywh_px[row] = self.rule.square(measure)
+                status[row] = BoxStatus.DETECTED.value
+                sure[row] = seen[1][self.rule.usable(*seen)].mean()
         return Boxes(boxes.index, xywh_px, status, sure)
+
+    def _is_credible(self, measure: np.ndarray, xywh_px: np.ndarray) -> bool:
+        """Say whether an animal can be where it was seen, from the box that it was expected in."""
+        expected = np.array([*(xywh_px[:2] + xywh_px[2:] / 2), xywh_px[2]])
+        return self.max_speed is None or (
+            is_near(measure, expected, self.max_speed) and measure[2] <= GROWTH * expected[2]
+        )
 
     def _detect(self, windows: Sequence[Window]) -> Found:
         """Return the detector's keypoints (B, K, 2) in frame pixels, and confidence (B, K)."""

@@ -151,6 +151,39 @@ def test_flickering_to_another_place_does_not_move_the_box() -> None:
     assert np.abs(median_alone.xywh_px - still.xywh_px).max() <= 6
 
 
+@pytest.mark.parametrize("speed", [5.0, 10.0])
+def test_boxes_beside_a_gap_do_not_lag(speed) -> None:
+    places = walk(40, speed)
+    keypoints, confidence = animal(places)
+    confidence[15:25] = 0
+    boxes = track_boxes(keypoints, confidence, frame_size, RULE, BoxSettings(min_cutoff=None))
+    for frame in (13, 14, 25, 26):
+        assert boxes.status[frame] == "detected"
+        assert np.abs(centers_of(boxes)[frame] - places[frame]).max() < 2
+
+
+def test_a_flicker_at_a_rare_look_is_not_spread_over_the_frames_beside_it() -> None:
+    places = np.tile([200.0, 200.0], (41, 1))
+    places[20] += 60
+    tracker = BoxTracker(RULE, frame_size, BoxSettings(min_cutoff=None), 4)
+    tracked = []
+    for number, row in enumerate(zip(*animal(places), strict=True)):
+        tracked += tracker.skip() if number % 4 else tracker.add(*row)
+    xywh_px = np.array([box.xywh_px for box in tracked + tracker.finish()])
+    assert np.ptp(xywh_px, axis=0).max() == 0
+
+
+def test_a_doubtful_sighting_far_away_does_not_make_the_next_incredible() -> None:
+    keypoints, confidence = animal(np.tile([200.0, 200.0], (12, 1)))
+    keypoints[4] += 50  # within reach of an animal of 80 px
+    confidence[4] = 0.2
+    keypoints[5:] -= 40
+    plain = BoxSettings(window=1, min_cutoff=None)
+    assert track_boxes(keypoints, confidence, frame_size, RULE, plain).status[5] == "detected"
+    confidence[4] = 0.6
+    assert track_boxes(keypoints, confidence, frame_size, RULE, plain).status[5] == "carried"
+
+
 def test_looks_that_may_become_rare_do_not_widen_the_window_while_they_are_dense() -> None:
     turning = np.column_stack([300 + 80 * np.sin(np.arange(60) / 3), 200 + 80 * np.cos(np.arange(60) / 3)])
     found = []
