@@ -21,7 +21,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lightning_pose.settings import Settings
+from lightning_pose.settings import Schedule, Settings
 from lightning_pose.settings_checks import impossible_values
 from lightning_pose.sweep import all_variants, is_size_name
 from lightning_pose.traces import note_read
@@ -32,15 +32,17 @@ logger = logging.getLogger(__name__)
 
 # Keys of upstream Lightning Pose that mean nothing here.
 WITHOUT_EFFECT = (
+    "creation_datetime",
     "callbacks.anneal_weight.attr_name", "dali.base.predict", "dali.context", "dali.general", "hydra",
     "eval.colormap", "eval.fiftyone", "eval.hydra_paths", "eval.pred_csv_files_to_plot",
     "eval.saved_vid_preds_dir", "eval.video_file_to_plot",
-    "losses.unimodal_js", "model.model_name", "data.image_orig_dims",
+    "losses.pca_multiview.centering_method", "losses.pca_singleview.centering_method", "losses.unimodal_js",
+    "model.lightning_pose_version", "model.model_name", "data.image_orig_dims",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.backbone_pretrained", "model.head",
     "model.do_context", "model.resnet_version", "model.image_size",
     "training.gpu_id",
-    "training.imgaug_3d", "training.imgaug_hflip", "training.limit_train_batches",
+    "training.imgaug_3d", "training.limit_train_batches",
     "training.patch_mask", "training.profiler",
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",
 )  # fmt: skip
@@ -230,7 +232,7 @@ def _build(container: dict, where: str, warn: bool, is_layered: bool = False) ->
         if problem is None and value is None and OmegaConf.select(tree, key) is not None:
             empty.append(key)  # as in templates, whose user fills it in or leaves it alone
             continue
-        problem = problem or _set_leaf(tree, key, value, where)
+        problem = problem or _set_leaf(tree, key, _as_here(key, value), where)
         if problem:
             problems.append(problem)
     if without_effect and warn:
@@ -277,6 +279,17 @@ def _ignored_names(section: str) -> list[str]:
     prefix = f"{section}." if section else ""
     rest = (name[len(prefix) :] for name in WITHOUT_EFFECT if name.startswith(prefix))
     return [name for name in rest if "." not in name]
+
+
+def _as_here(key: str, value: Any) -> Any:
+    """Return a value that upstream writes another way as it is written here."""
+    if key.endswith(".empirical_epsilon_percentile") and isinstance(value, int | float) and value > 1:
+        return value / 100  # of a hundred there
+    if key == "training.lr_scheduler" and value == "multistep_lr":
+        return Schedule.multisteplr.value
+    if key == "model.losses_to_use" and isinstance(value, list):
+        return [name for name in value if name != ""]  # [''] is none there
+    return value
 
 
 def _set_leaf(tree: DictConfig, key: str, value: Any, where: str) -> Problem | None:

@@ -180,6 +180,7 @@ class TrainingSettings:
     """How to train."""
 
     imgaug: Any = "dlc"  # a pipeline, {pipeline: name, rotation: degrees, ...} or {Fliplr: {p: 0.5}, ...}
+    imgaug_hflip: bool = False  # mirror half of the images; keypoints of left and right change places
     train_batch_size: int = 16  # images a step
     val_batch_size: int = 32  # images at a time in validation
     test_batch_size: int = 32  # images at a time in prediction
@@ -187,7 +188,7 @@ class TrainingSettings:
     val_prob: float = 0.05  # share to validate on; the rest is for tests
     train_frames: float = 1.0  # up to 1: share of the training frames; above: their number
     num_gpus: int = 1  # GPUs that share each batch; without a GPU the CPU trains
-    accumulate_grad_batches: int = 1  # batches whose gradients one step adds up
+    accumulate_grad_batches: int = 1  # batches whose mean gradient one step takes
     gradient_clip_val: float | None = None  # largest norm of the gradient of a step
     ema_decay: float | None = None  # of a moving average of the weights, which then is the model; about 0.99
     compile: bool = False  # translate the network with torch.compile first; where that fails, go on without

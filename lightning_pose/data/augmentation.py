@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from lightning_pose.data.imgaug_names import ranges_of
+from lightning_pose.settings import TrainingSettings
 from lightning_pose.types import Problem, UserError
 
 
@@ -24,6 +25,7 @@ class Augmentation:
     Parameters
     ----------
     rotation : degrees to each side.
+    half_turn : probability that an image is upside down besides.
     scale : largest zoom, in and out: 1.25 means 0.8 to 1.25.
     shift : share of the image to each side.
     geometry : probability that an image is turned, zoomed and shifted at all.
@@ -35,6 +37,7 @@ class Augmentation:
     """
 
     rotation: float = 0.0
+    half_turn: float = 0.0
     scale: float = 1.0
     shift: float = 0.0
     geometry: float = 1.0
@@ -49,11 +52,12 @@ class Augmentation:
 
 
 SIDE_WORD = re.compile("left|right", re.IGNORECASE)
+CAMEL_LETTER = re.compile(r"(?<![A-Z])[LR](?![a-z])")
 SIDE_LETTER = re.compile(r"(?<![^_\-. ])[LRlr](?![^_\-. ])")
 OTHER_SIDE = {"left": "right", "right": "left", "L": "R", "R": "L", "l": "r", "r": "l"}
 SHARE = (0, 1)
 LIMITS = {
-    "rotation": (0, 180), "scale": (1, 4), "shift": SHARE, "geometry": SHARE,
+    "rotation": (0, 180), "half_turn": SHARE, "scale": (1, 4), "shift": SHARE, "geometry": SHARE,
     "flip_horizontal": SHARE, "flip_vertical": SHARE,
     "brightness": SHARE, "contrast": SHARE, "color": SHARE, "noise": (0, 255), "blur": SHARE, "cutout": SHARE,
 }  # fmt: skip
@@ -72,9 +76,16 @@ PIPELINES = {
     "default": Augmentation(),
     "none": Augmentation(),
     "dlc": _DLC,
-    "dlc-lr": replace(_DLC, flip_horizontal=0.5),
-    "dlc-top-down": replace(_DLC, rotation=180, flip_horizontal=0.5, flip_vertical=0.5),
+    "dlc-lr": replace(_DLC, half_turn=0.5),
+    "dlc-top-down": replace(_DLC, rotation=180),
+    "dlc-mv": replace(_DLC, rotation=0, scale=1, shift=0),
 }
+
+
+def augmentation_of(training: TrainingSettings) -> Augmentation:
+    """Return the ranges of a training: ``imgaug``, and flips of half of the images with ``imgaug_hflip``."""
+    ranges = parse_augmentation(training.imgaug)
+    return replace(ranges, flip_horizontal=0.5) if training.imgaug_hflip else ranges
 
 
 def parse_augmentation(setting: Any) -> Augmentation:
@@ -108,10 +119,16 @@ def mirror_order(keypoint_names: list[str]) -> np.ndarray:
     """Return, for each keypoint, the index of the keypoint it becomes in a mirror, where left is right.
 
     Sides are told by the words left and right in any case, anywhere in the name, or by L and R (or l and r)
-    set off by ``_``, ``-``, ``.`` or a space: ``eye_left``, ``RightEar``, ``paw_L``, ``l-wing``.
+    set off by ``_``, ``-``, ``.`` or a space: ``eye_left``, ``RightEar``, ``paw_L``, ``l-wing``; where two
+    names differ by it, by a capital L and R that is set off by its case alone: ``earL``, ``LForepaw``.
     """
     index = {name: i for i, name in enumerate(keypoint_names)}
-    return np.array([index.get(_mirrored(name), i) for i, name in enumerate(keypoint_names)])
+    return np.array(
+        [
+            index.get(_swapped_capitals(name) if _mirrored(name) == name else _mirrored(name), i)
+            for i, name in enumerate(keypoint_names)
+        ]
+    )
 
 
 def without_partner(keypoint_names: list[str]) -> list[str]:
@@ -124,6 +141,10 @@ def without_partner(keypoint_names: list[str]) -> list[str]:
 def _mirrored(name: str) -> str:
     swapped = SIDE_WORD.sub(lambda match: _in_case_of(match[0], OTHER_SIDE[match[0].lower()]), name)
     return swapped if swapped != name else SIDE_LETTER.sub(lambda match: OTHER_SIDE[match[0]], name)
+
+
+def _swapped_capitals(name: str) -> str:
+    return CAMEL_LETTER.sub(lambda match: OTHER_SIDE[match[0]], name)
 
 
 def _in_case_of(model: str, word: str) -> str:
@@ -156,6 +177,8 @@ def random_affine(
     """Draw a 3x3 matrix in pixels (centres at integers) and whether it mirrors."""
     moves = 1.0 if ranges.geometry >= 1 else float(rng.random() < ranges.geometry)
     angle = moves * np.deg2rad(rng.uniform(-ranges.rotation, ranges.rotation))
+    if ranges.half_turn and rng.random() < ranges.half_turn:
+        angle += np.pi
     zoom = np.exp(moves * rng.uniform(-1, 1) * np.log(ranges.scale))
     shift = moves * rng.uniform(-ranges.shift, ranges.shift, 2) * [width, height]
     flips = rng.random(2) < [ranges.flip_horizontal, ranges.flip_vertical]

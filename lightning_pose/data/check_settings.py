@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from lightning_pose.data.augmentation import parse_augmentation
+from lightning_pose.data.augmentation import augmentation_of
 from lightning_pose.data.clips import find_clips
 from lightning_pose.io.video import find_videos
 from lightning_pose.io.video_damage import check_videos
@@ -31,7 +31,7 @@ def check_training_settings(settings: Settings, where: str) -> list[Problem]:
     """Return what of loaded settings cannot be trained with; `where` is the config file, for messages."""
     problems: list[Problem] = []
     try:
-        parse_augmentation(settings.training.imgaug)
+        augmentation_of(settings.training)
     except UserError as error:
         problems += [replace(problem, where=f"{where}: {problem.where}") for problem in error.problems]
     if settings.model.losses_to_use:

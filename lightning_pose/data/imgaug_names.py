@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lightning_pose.types import Problem, UserError
 
+logger = logging.getLogger(__name__)
+
 Ranges = dict[str, float]
+SHARE = 0.5  # of the images, where an entry has no `p`
 NOISE_SHARE = 255.0  # imgaug's scale of additive noise is in grey levels; a share of them is meant below 1
 
 
@@ -31,13 +35,16 @@ def ranges_of(listed: Mapping[str, Any], where: str) -> Ranges:
     found: Ranges = {}
     problems = []
     for name, entry in listed.items():
+        if name in WITHOUT_COUNTERPART:
+            logger.warning("%s.%s: there is nothing like it here; the others are applied", where, name)
+            continue
         if name not in TRANSLATIONS:
             expected = f"one of {', '.join(TRANSLATIONS)}"
             problems.append(Problem(f"{where}.{name}", expected, name))
             continue
         try:
             options = dict(entry or {})
-            share = float(options.pop("p", 1.0))
+            share = float(options.pop("p", SHARE))
             arguments, named = list(options.pop("args", ())), dict(options.pop("kwargs", {}))
             if options or not 0 <= share <= 1:
                 raise ValueError
@@ -54,6 +61,7 @@ def ranges_of(listed: Mapping[str, Any], where: str) -> Ranges:
 
 
 def _affine(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+    _refuse_others(named, "rotate", "scale", "translate_percent")
     ranges = {"geometry": share}
     if "rotate" in named or arguments:
         ranges["rotation"] = _largest(named.get("rotate", arguments[0] if arguments else 0))
@@ -66,6 +74,10 @@ def _affine(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges
 
 
 def _quarter_turns(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+    _refuse_others(named, "k", "keep_size")
+    turns = set(_numbers(named.get("k", arguments or [1])))
+    if turns <= {0.0, 2.0}:
+        return {"half_turn": share * (1 if turns == {2.0} else 0.5) if 2.0 in turns else 0.0}
     return {"geometry": share, "rotation": 180.0}
 
 
@@ -104,6 +116,24 @@ TRANSLATIONS: dict[str, Callable[[float, list[Any], dict[str, Any]], Ranges]] = 
     "Multiply": _factor("brightness"), "MultiplyBrightness": _factor("brightness"),
     "LinearContrast": _factor("contrast"), "GammaContrast": _factor("contrast"),
 }  # fmt: skip
+
+
+WITHOUT_COUNTERPART = (
+    "AllChannelsCLAHE", "AllChannelsHistogramEqualization", "CLAHE", "ElasticTransformation", "Emboss",
+    "HistogramEqualization",
+)  # fmt: skip
+LOOKS = ("order", "cval", "mode", "fit_output", "backend", "seed", "name")  # of what lies beyond the border
+
+
+def _refuse_others(named: Mapping[str, Any], *known: str) -> None:
+    for key in named:
+        if key not in (*known, *LOOKS):
+            raise ValueError(key)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    for own in value if isinstance(value, list | tuple) else [value]:
+        yield from _numbers(own) if isinstance(own, list | tuple) else [float(own)]
 
 
 def _ends(value: Any) -> tuple[float, float]:

@@ -163,9 +163,9 @@ def _summary(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         exact = images.to(torch.float32, memory_format=torch.contiguous_format)
         highest_of_rows = exact.amax(-1)
         highest = highest_of_rows.amax(-1).detach()
+        shifted = exact - highest[..., None, None]  # before it is scaled, which would round large logits
         # on a CPU, exp takes four times as long as exp2
-        shifted = torch.add(-LOG2_E * highest[..., None, None], exact, alpha=LOG2_E)
-        parts.append((highest_of_rows, highest + shifted.exp2_().sum((-2, -1)).log()))
+        parts.append((highest_of_rows, highest + shifted.mul_(LOG2_E).exp2_().sum((-2, -1)).log()))
     highest, log_sums = zip(*parts, strict=True)
     return torch.cat(highest), torch.cat(log_sums)
 

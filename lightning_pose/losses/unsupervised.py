@@ -56,7 +56,7 @@ def temporal(
 def temporal_heatmap_mse(
     probabilities: torch.Tensor, following: torch.Tensor, valid: torch.Tensor, epsilon: float
 ) -> torch.Tensor:
-    """Penalize squared differences of each frame's heatmaps and the next one's, times the number of cells.
+    """Penalize the mean squared difference of each frame's heatmaps and the next one's.
 
     Parameters
     ----------
@@ -66,8 +66,7 @@ def temporal_heatmap_mse(
         Those of the next frames, as cells of the same images.
     valid : bool tensor, (T - 1, K)
     """
-    cells = probabilities.shape[-2] * probabilities.shape[-1]
-    values = ((probabilities - following) ** 2).sum((-2, -1)) * cells
+    values = ((probabilities - following) ** 2).mean((-2, -1))
     return _masked_mean(F.relu(values - epsilon), valid)
 
 
@@ -112,7 +111,7 @@ def unimodal(
 
     Parameters
     ----------
-    kind : ``mse``, squared differences times the number of cells, or ``kl``, divergence in nats.
+    kind : ``mse``, the mean squared difference, or ``kl``, divergence in nats.
     logits : tensor, (T, K, h, w)
     keypoints_model_px : tensor, (T, K, 2)
         The heatmaps' own keypoints; no gradient goes through them.
@@ -125,7 +124,7 @@ def unimodal(
     log_probabilities = F.log_softmax(logits.float().flatten(2), -1)
     targets = targets.flatten(2)
     if kind == "mse":
-        values = ((log_probabilities.exp() - targets) ** 2).sum(-1) * targets.shape[-1]
+        values = ((log_probabilities.exp() - targets) ** 2).mean(-1)
     else:
         values = (targets * (targets.clamp(min=TINY).log() - log_probabilities)).sum(-1)
     return _masked_mean(F.relu(values - epsilon), valid & (confidence >= prob_threshold))

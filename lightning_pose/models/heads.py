@@ -114,7 +114,8 @@ class RegressionHead(nn.Module):
 
     def forward(self, features: list[torch.Tensor], image_hw: tuple[int, int]) -> torch.Tensor:
         """Return keypoints_model_px, (B, K, 2), float32; an output of 0 is the image's middle, 1 its size."""
-        share = self.linear(features[-1].mean((-2, -1))).float().unflatten(1, (-1, 2))
+        with torch.autocast(features[-1].device.type, enabled=False):  # bfloat16 has steps of half a pixel
+            share = self.linear(features[-1].float().mean((-2, -1))).unflatten(1, (-1, 2))
         size = torch.tensor([image_hw[1], image_hw[0]], dtype=share.dtype, device=share.device)
         return (share + 0.5) * size - 0.5
 

@@ -138,10 +138,8 @@ class PoseNetwork(nn.Module):
         """Find the keypoints as `decode` does, differentiable, for losses of coordinates."""
         return self._keypoints(output, soft_decode)
 
-    def heatmaps(self, output: Output) -> torch.Tensor | None:
-        """Return the logits of heatmaps, (B, K, h, w), those with context if any; None without heatmaps."""
-        if isinstance(output, tuple):
-            return output[-1]
+    def heatmaps(self, output: torch.Tensor) -> torch.Tensor | None:
+        """Return the logits of heatmaps that one head gave, (B, K, h, w); None without heatmaps."""
         return None if self.model_type is ModelType.regression else output
 
     def _keypoints(self, output: Output, find: Callable[[torch.Tensor, int], Keypoints]) -> Keypoints:

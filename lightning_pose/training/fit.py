@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
@@ -17,7 +18,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
 from lightning_pose.config import to_yaml
-from lightning_pose.data.augmentation import Augmentation, parse_augmentation, without_partner
+from lightning_pose.data.augmentation import Augmentation, augmentation_of, mirror_order, without_partner
 from lightning_pose.data.dataset import select_rows, with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.data.unlabeled import UnlabeledSequences
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 ORIGIN_FILE = "origin.json"  # what a finished training depended on
 TRAINER_PRECISION = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed", Precision.fp16: "16-mixed"}
+VIDEO_BATCHES = 10  # least batches of an epoch with unlabelled video
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
@@ -83,10 +85,10 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     device, processes = pick_device(), count_processes(training)
     precision = resolve_precision(training.precision, device)
     network = build_network(settings, len(names))
-    augmentation = parse_augmentation(training.imgaug)
+    augmentation = augmentation_of(training)
     _warn_of_lone_sides(names, augmentation)
     splits = assign_splits(labels, training)
-    plan = make_plan(training, splits.count(Split.TRAIN), processes)
+    plan = make_plan(training, splits.count(Split.TRAIN), processes, bool(settings.model.losses_to_use))
     unsupervised, sequences = _on_video(settings, labels, splits, device)
     data = TrainingData(settings, labels, splits, augmentation, sequences)
     validation = Validation(training, plan, data.validation_loader, output_dir / WEIGHTS_FILE)
@@ -96,7 +98,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
         origin,
         validation,
         training.checkpoint_every_s,
-        None if every is None else every * plan.steps_per_epoch,
+        None if every is None else plan.steps_of(every),
     )
     _prepare_folder(output_dir, settings, is_new=checkpoints.state is None)
     write_splits(labels, splits, output_dir)
@@ -166,14 +168,19 @@ def count_processes(training: TrainingSettings) -> int:
     return max(training.num_gpus, 1) if there else 1
 
 
-def make_plan(training: TrainingSettings, images: int, processes: int) -> Plan:
-    """Say how many steps a training has: ``max_steps``, or those of ``max_epochs``."""
+def make_plan(training: TrainingSettings, images: int, processes: int, sees_video: bool = False) -> Plan:
+    """Say how many steps a training has: ``max_steps``, or those of ``max_epochs``.
+
+    With unlabelled video an epoch has `VIDEO_BATCHES` batches or more, as upstream's has, however few images
+    are labelled.
+    """
+    batches = batches_per_epoch(images, training.train_batch_size, processes)
     plan = Plan(
         steps=1,
-        batches_per_epoch=batches_per_epoch(images, training.train_batch_size, processes),
+        batches_per_epoch=max(batches, VIDEO_BATCHES if sees_video else 1),
         accumulate=training.accumulate_grad_batches,
     )
-    return replace(plan, steps=training.max_steps or training.max_epochs * plan.steps_per_epoch)
+    return replace(plan, steps=training.max_steps or plan.steps_of(training.max_epochs))
 
 
 def _prepare_folder(output_dir: Path, settings: Settings, is_new: bool) -> None:
@@ -202,7 +209,15 @@ def _write_config(output_dir: Path, settings: Settings) -> None:
 
 
 def _warn_of_lone_sides(names: list[str], augmentation: Augmentation) -> None:
-    alone = without_partner(names) if augmentation.flip_horizontal or augmentation.flip_vertical else []
+    if not (augmentation.flip_horizontal or augmentation.flip_vertical):
+        return
+    if (mirror_order(names) == np.arange(len(names))).all():
+        logger.warning(
+            "training.imgaug: images are mirrored, and no keypoint changes sides: %s. If the animal has "
+            "sides, name them ..._left and ..._right, or leave out the flips",
+            ", ".join(names),
+        )
+    alone = without_partner(names)
     if alone:
         logger.warning(
             "training.imgaug: a flip takes %s for the keypoint of the other side, which there is none of",

@@ -17,7 +17,7 @@ from torch import nn
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import ModelSettings, Optimizer, Schedule, TrainingSettings
 from lightning_pose.training.average import MovingAverage
-from lightning_pose.training.supervised import supervised_loss
+from lightning_pose.training.supervised import supervised_loss, upstream_unit
 from lightning_pose.training.unsupervised import UnsupervisedLosses
 
 Batch = dict[str, Any]  # tensors; "video", of unlabelled frames, is a dict of tensors itself
@@ -43,10 +43,9 @@ class Plan:
         """Batches of the whole training."""
         return self.steps * self.accumulate
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps that show every image at least once."""
-        return math.ceil(self.batches_per_epoch / self.accumulate)
+    def steps_of(self, epochs: int) -> int:
+        """Return the steps of some epochs; a step's batches may lie in two of them."""
+        return math.ceil(epochs * self.batches_per_epoch / self.accumulate)
 
 
 class PoseModule(pl.LightningModule):
@@ -106,17 +105,29 @@ class PoseModule(pl.LightningModule):
         values = self.video_losses(self.network, batch["video"])
         epoch = (self.start + index) // self.plan.batches_per_epoch
         parts = {"supervised": loss, **values}
+        height, width = batch["images"].shape[-2:]
+        unit = upstream_unit(self.model_settings, (height, width), self.network.stride)
         return {
-            "loss": loss + self.unsupervised.total(values, epoch),
+            "loss": loss + unit * self.unsupervised.total(values, epoch),
             **{name: value.detach() for name, value in parts.items()},
         }
 
     def video_losses(self, network: PoseNetwork, video: Batch) -> Batch:
-        """Return the losses of a network on a sequence of unlabelled frames, without their weights."""
+        """Return the losses of a network on a sequence of unlabelled frames, without their weights.
+
+        Of a network of two heads they are the mean of both heads', each with its own keypoints.
+        """
         assert self.unsupervised is not None
         output = network(video["images"])
-        decoded = network.soft_decode(output)
-        return self.unsupervised(network.heatmaps(output), video["model_to_frame"], decoded)
+        found = [
+            self.unsupervised(network.heatmaps(own), video["model_to_frame"], network.soft_decode(own))
+            for own in (output if isinstance(output, tuple) else (output,))
+        ]
+        return {name: torch.stack([own[name] for own in found]).mean() for name in found[0]}
+
+    def batch_loss(self, outputs: dict[str, torch.Tensor]) -> float:
+        """Return the loss of a batch from what Lightning hands on: its share of a step's mean."""
+        return float(outputs["loss"]) * self.plan.accumulate
 
     def steps_done(self, index: int) -> int | None:
         """Return how many steps are done after a batch of this run; None in the midst of a step."""
@@ -150,7 +161,8 @@ class PoseModule(pl.LightningModule):
         ]
         groups = [group for group in groups if group["params"]]
         build = torch.optim.Adam if self.training_settings.optimizer is Optimizer.Adam else torch.optim.AdamW
-        optimizer = build(groups, lr=rate, weight_decay=params.weight_decay, fused=True)
+        is_clipped = self.training_settings.gradient_clip_val is not None  # Lightning clips no fused ones
+        optimizer = build(groups, lr=rate, weight_decay=params.weight_decay, fused=not is_clipped)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -165,5 +177,5 @@ class PoseModule(pl.LightningModule):
             return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(self.plan.steps - warmup, 1)))
         steps = params.multisteplr.milestone_steps
         if steps is None:
-            steps = [epoch * self.plan.steps_per_epoch for epoch in params.multisteplr.milestones]
+            steps = [self.plan.steps_of(epoch) for epoch in params.multisteplr.milestones]
         return params.multisteplr.gamma ** sum(step >= milestone for milestone in steps)

@@ -8,7 +8,7 @@ from lightning_pose.geometry.heatmaps import flat_where, gaussian_targets
 from lightning_pose.losses.heatmap import heatmap_loss
 from lightning_pose.losses.regression import regression_loss
 from lightning_pose.models.network import Output, PoseNetwork
-from lightning_pose.settings import ModelSettings, ModelType
+from lightning_pose.settings import HeatmapLoss, ModelSettings, ModelType, takes_context
 from lightning_pose.types import Visibility
 
 Batch = dict[str, torch.Tensor]
@@ -51,3 +51,17 @@ def heatmap_targets(
         batch["keypoints_model_px"], (height, width), stride, settings.heatmap_sigma
     )
     return flat_where(batch["visible"] == Visibility.OCCLUDED, targets, valid)
+
+
+def upstream_unit(settings: ModelSettings, image_hw: tuple[int, int], stride: int) -> float:
+    """Return how many times that of upstream Lightning Pose 2.4 a supervised loss is.
+
+    Losses on unlabelled video are multiplied by it, so that ``log_weight`` weighs them against the labels as
+    it does there: half of a sum of squares or of a divergence, or a quarter of a squared distance in pixels.
+    """
+    height, width = image_hw
+    if settings.model_type is ModelType.regression:
+        return 4 / (height * width)
+    heads = 2 if takes_context(settings.model_type) else 1  # added up here, averaged there
+    is_mse = settings.heatmap_loss_type is HeatmapLoss.mse
+    return 2.0 * heads * ((height // stride) * (width // stride) if is_mse else 1)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lightning_pose.data.augmentation import parse_augmentation
+from lightning_pose.data.augmentation import augmentation_of
 from lightning_pose.data.clips import find_clips
 from lightning_pose.data.frame_labels import labels_in_frame_px, labels_path
 from lightning_pose.data.unlabeled import UnlabeledSequences, to_frame_px
@@ -138,11 +138,21 @@ class UnsupervisedLosses(nn.Module):
         decoded : tensors (T, K, 2) and (T, K)
             Keypoints in model pixels and confidence, differentiable; None = those of the heatmaps.
         """
+        # bfloat16 has steps of four pixels in a large frame
+        with torch.autocast(model_to_frame.device.type, enabled=False):
+            return self._values(logits, model_to_frame, decoded)
+
+    def _values(
+        self,
+        logits: torch.Tensor | None,
+        model_to_frame: torch.Tensor,
+        decoded: tuple[torch.Tensor, torch.Tensor] | None,
+    ) -> dict[str, torch.Tensor]:
         if decoded is None:
             assert logits is not None
             decoded = soft_decode(logits, self.stride)
         logits = decoded[0].new_empty(0) if logits is None else logits.float()
-        keypoints_model_px, confidence = decoded[0], decoded[1].detach()
+        keypoints_model_px, confidence = decoded[0].float(), decoded[1].detach()
         keypoints_frame_px = to_frame_px(keypoints_model_px, model_to_frame)
         predicted = Predicted(logits, model_to_frame, keypoints_model_px, keypoints_frame_px, confidence)
         compute: dict[UnsupervisedLoss, Callable[[Predicted], torch.Tensor]] = {
@@ -157,7 +167,7 @@ class UnsupervisedLosses(nn.Module):
         return {name.value: compute[name](predicted) for name in self.names}
 
     def total(self, values: dict[str, torch.Tensor], epoch: int) -> torch.Tensor:
-        """Return the weighted sum of `values` at an epoch: what to add to the supervised loss."""
+        """Return the weighted sum of `values` at an epoch: what upstream adds to its supervised loss."""
         factor = unsupervised.importance(epoch, self.anneal)
         weighted = [
             factor * unsupervised.weight(getattr(self.losses, name).log_weight) * value
@@ -222,7 +232,7 @@ def build_sequences(settings: Settings, on_gpu: bool = False) -> UnlabeledSequen
         dims.height,
         dims.width,
         settings.dali.base.train.sequence_length,
-        parse_augmentation(training.imgaug),
+        augmentation_of(training),
         100_003 * training.rng_seed_data_pt + training.rng_seed_model_pt,
         settings.dali.library,
         on_gpu,

@@ -168,6 +168,23 @@ callbacks: {anneal_weight: {final_val: 1.0}}
     assert "data.image_orig_dims" in caplog.text
 
 
+def test_the_settings_that_upstream_keeps_beside_a_trained_model_load(tmp_path: Path) -> None:
+    text = """
+creation_datetime: 2026-01-01T00:00:00
+data: {keypoint_names: [a, b]}
+losses:
+  pca_singleview: {empirical_epsilon_percentile: 99.0, centering_method: null}
+  pca_multiview: {empirical_epsilon_percentile: 0.9}
+training: {lr_scheduler: multistep_lr, imgaug_hflip: true}
+model: {losses_to_use: [''], lightning_pose_version: 2.4.3}
+"""
+    settings = load_config(write(tmp_path / "config.yaml", text))
+    assert settings.losses.pca_singleview.empirical_epsilon_percentile == 0.99
+    assert settings.losses.pca_multiview.empirical_epsilon_percentile == 0.9
+    assert settings.model.losses_to_use == []
+    assert settings.training.imgaug_hflip
+
+
 # The keys of upstream's own template (2.4), whose user fills in the nulls, with values of ours.
 UPSTREAM_TEMPLATE = """
 data:

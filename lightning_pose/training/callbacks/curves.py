@@ -50,7 +50,7 @@ class Curves(Callback):
         if self._writer is None or step is None:
             return
         if step % self.every == 0 or step == module.plan.steps:
-            self._writer.add_scalar("train_loss", float(outputs["loss"]), step)
+            self._writer.add_scalar("train_loss", module.batch_loss(outputs), step)
             for name, value in outputs.items():
                 if name != "loss":
                     self._writer.add_scalar(f"train_{name}", float(value), step)

@@ -73,7 +73,7 @@ class ProgressReport(Callback):
         self._step = self._step if step is None else step
         if step is None or (now - self._written < STATUS_EVERY_S and step < module.plan.steps):
             return
-        self._written, self.loss = now, float(outputs["loss"])
+        self._written, self.loss = now, module.batch_loss(outputs)
         status = self._status(module, step)
         write_json(status, self.path)
         text = _text(status)
@@ -92,7 +92,7 @@ class ProgressReport(Callback):
             "state": self._state,
             "step": step,
             "total_steps": module.plan.steps,
-            "epoch": step // module.plan.steps_per_epoch,
+            "epoch": step * module.plan.accumulate // module.plan.batches_per_epoch,
             "loss": self.loss,
             "validation_error_px": latest,
             "best_validation_error_px": best.error_px,

@@ -43,7 +43,7 @@ class Validation(Callback):
     ) -> None:
         self.interval = _interval(training, plan)
         self.patience = training.early_stop_patience if training.early_stopping else math.inf
-        self.earliest_end = training.min_steps or min(training.min_epochs * plan.steps_per_epoch, plan.steps)
+        self.earliest_end = training.min_steps or min(plan.steps_of(training.min_epochs), plan.steps)
         self.last_step = plan.steps
         self.output, self._make_loader = output, loader
         self._loader: Iterable[Any] | None = None
@@ -133,4 +133,4 @@ def _copy(network: torch.nn.Module) -> Weights:
 def _interval(training: TrainingSettings, plan: Plan) -> int:
     if training.val_check_interval is not None:
         return min(training.val_check_interval, plan.steps)
-    return min(training.check_val_every_n_epoch * plan.steps_per_epoch, plan.steps)
+    return min(plan.steps_of(training.check_val_every_n_epoch), plan.steps)

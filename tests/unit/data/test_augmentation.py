@@ -1,5 +1,7 @@
 """Keypoints move with the image, and a mirror swaps left and right."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ from lightning_pose.data.augmentation import (
     PIPELINES,
     Augmentation,
     augment,
+    augmentation_of,
     mirror_order,
     parse_augmentation,
     without_partner,
 )
+from lightning_pose.settings import TrainingSettings
 from lightning_pose.types import UserError
 
 GEOMETRY = Augmentation(rotation=60, scale=1.3, shift=0.1, flip_horizontal=0.5, flip_vertical=0.5)
@@ -32,6 +36,29 @@ def test_a_drawn_blob_stays_under_its_keypoint(seed: int) -> None:
 def test_mirror_swaps_left_and_right_names() -> None:
     names = ["nose", "leftear", "rightear", "eye_left", "eye_right", "foot_left"]
     assert mirror_order(names).tolist() == [0, 2, 1, 4, 3, 5]
+
+
+@pytest.mark.parametrize("pipeline", ["dlc", "dlc-lr", "dlc-top-down", "dlc-mv"])
+def test_pipelines_of_upstream_turn_animals_but_never_mirror_them(pipeline: str) -> None:
+    triangle = np.array([[60.0, 60.0], [70.0, 60.0], [60.0, 66.0]])
+    image, rng, angles = np.zeros((128, 128, 3), np.uint8), np.random.default_rng(0), []
+    for _ in range(300):
+        _, (corner, along, aside) = augment(image, triangle, PIPELINES[pipeline], np.arange(3), rng)
+        (a, b), (c, d) = along - corner, aside - corner
+        assert a * d - b * c > 0
+        angles.append(np.rad2deg(np.arctan2(b, a)))
+    upside_down, aside = np.abs(angles) > 150, (np.abs(angles) > 60) & (np.abs(angles) < 120)
+    assert (0.4 if pipeline == "dlc-lr" else 0.1 if pipeline == "dlc-top-down" else 0) <= upside_down.mean()
+    assert upside_down.mean() < (
+        0.6 if pipeline == "dlc-lr" else 0.25 if pipeline == "dlc-top-down" else 0.01
+    )
+    assert aside.any() == (pipeline == "dlc-top-down")
+
+
+def test_flips_of_upstream_are_a_setting_of_their_own() -> None:
+    assert augmentation_of(TrainingSettings(imgaug="dlc")) == PIPELINES["dlc"]
+    flips = augmentation_of(TrainingSettings(imgaug="dlc", imgaug_hflip=True))
+    assert flips == replace(PIPELINES["dlc"], flip_horizontal=0.5)
 
 
 def test_flip_swaps_keypoints() -> None:
@@ -67,14 +94,21 @@ def test_unknown_pipelines_are_refused(setting: object) -> None:
         ("paw_L", "paw_R"),
         ("l-wing", "r-wing"),
         ("rightwing", "leftwing"),
+        ("earL", "earR"),
+        ("LForepaw", "RForepaw"),
+        ("paw1LH_top", "paw1RH_top"),
     ],
 )
 def test_sides_are_told_by_names(one: str, other: str) -> None:
     names = ["beak", one, other, "tail_base"]
     assert mirror_order(names).tolist() == [0, 2, 1, 3]
     assert without_partner(names) == []
-    assert without_partner(["beak", one]) == [one]
+
+
+@pytest.mark.parametrize("name", ["eye_left", "RightEar", "LEFT paw", "paw_L", "l-wing"])
+def test_a_side_whose_other_side_is_missing_is_told(name: str) -> None:
+    assert without_partner(["beak", name]) == [name]
 
 
 def test_letters_inside_words_are_no_sides() -> None:
-    assert mirror_order(["girl", "tail", "ear", "r2"]).tolist() == [0, 1, 2, 3]
+    assert mirror_order(["girl", "tail", "ear", "r2", "ROI", "tailL"]).tolist() == [0, 1, 2, 3, 4, 5]

@@ -1,5 +1,6 @@
 """A Gaussian at (x, y) decodes to (x, y), anywhere on the grid."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -154,3 +155,15 @@ def test_nothing_waits_for_the_accelerator(find) -> None:
     assert decoded.shape == (2, 3, 2)
     with pytest.raises((RuntimeError, NotImplementedError)):
         decoded[0, 0, 0].item()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_confidence_is_the_mass_about_the_peak_for_logits_of_any_size(scale, batch) -> None:
+    logits = scale * torch.randn(batch, 3, 24, 40, generator=torch.Generator().manual_seed(0))
+    mass = logits.double().flatten(2).softmax(-1).view(logits.shape)
+    _, confidence = decode(logits, 4)
+    for row, column in np.ndindex(batch, 3):
+        y, x = np.unravel_index(int(logits[row, column].argmax()), (24, 40))
+        window = mass[row, column, max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
+        assert confidence[row, column] == pytest.approx(float(window.sum()), abs=1e-4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_pose.models.heads import HeatmapHead
+from lightning_pose.models.heads import HeatmapHead, RegressionHead
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import ModelSettings, ModelType, Weights
 
@@ -180,6 +180,14 @@ def test_regressed_coordinates_are_pixels_around_the_middle_at_first(backbone) -
     middle = torch.tensor([47.5, 31.5])
     assert (keypoints_model_px - middle).abs().max() < 20
     assert (confidence == 1).all() and confidence.shape == (2, 3)
+
+
+def test_regressed_coordinates_are_as_fine_in_half_precision() -> None:
+    head = RegressionHead(32, 2)
+    maps = [torch.randn(3, 32, 4, 4, generator=torch.Generator().manual_seed(0))]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = head(maps, (256, 256))
+    torch.testing.assert_close(found, head(maps, (256, 256)))
 
 
 @pytest.mark.parametrize("stride", [2, 4])

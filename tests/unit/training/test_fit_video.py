@@ -7,9 +7,14 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lightning_pose.settings import ModelType, Precision
+from lightning_pose.geometry.heatmaps import gaussian_targets
+from lightning_pose.models.build import build_network
+from lightning_pose.settings import HeatmapLoss, ModelSettings, ModelType, Precision
 from lightning_pose.training.callbacks.resume import Checkpoints
 from lightning_pose.training.fit import fit
+from lightning_pose.training.module import Plan, PoseModule
+from lightning_pose.training.supervised import upstream_unit
+from lightning_pose.training.unsupervised import UnsupervisedLosses
 from lightning_pose.types import UserError
 from tests.unit.io.films import write_film
 from tests.unit.training.squares import make_squares, tiny_settings
@@ -65,8 +70,33 @@ def test_every_model_learns_from_video(train, model_type) -> None:
     assert list(values) == [1, 2, 3, 4, 5]
     assert all(value >= 0 for value in values.values()) and max(values.values()) > 0
     total, supervised = dict(scalars(folder, "train_loss")), dict(scalars(folder, "train_supervised"))
-    for step, value in values.items():  # the weight is a half, where its logarithm is zero
-        assert total[step] == pytest.approx(supervised[step] + 0.5 * value, rel=1e-4)
+    settings = ModelSettings(model_type=model_type, heatmap_loss_type=HeatmapLoss.kl)
+    weight = 0.5 * upstream_unit(settings, (64, 64), 4)  # its logarithm is zero
+    for step, value in values.items():
+        assert total[step] == pytest.approx(supervised[step] + weight * value, rel=1e-4)
+
+
+def test_each_head_of_a_context_model_is_compared_with_its_own_keypoints(data) -> None:
+    """Two perfect heatmaps in different places cost nothing, whichever is surer."""
+    kind = ModelType.heatmap_mhcrnn
+    settings = replace(
+        tiny_settings(data[0]), model=ModelSettings(model_type=kind, losses_to_use=["unimodal_kl"])
+    )
+    losses = UnsupervisedLosses(settings, data[1], 4)
+    network = build_network(
+        replace(settings, model=replace(tiny_settings(data[0]).model, model_type=kind)), 2
+    )
+    module = PoseModule(network, settings.model, settings.training, Plan(1, 1), 2, losses)
+
+    def peaks(place, sigma):
+        targets, _ = gaussian_targets(torch.full((4, 2, 2), place), (16, 16), 4, sigma)
+        return targets.clamp(min=1e-9).log()
+
+    video = {"images": None, "model_to_frame": torch.eye(3).repeat(4, 1, 1)}
+    for alone, joint in ((1.2, 1.3), (1.3, 1.2)):
+        heads = peaks(14.0, alone), peaks(46.0, joint)
+        network.forward = lambda _, heads=heads: heads
+        assert float(module.video_losses(network, video)["unimodal_kl"]) < 0.1
 
 
 def test_the_losses_change_the_weights(train) -> None:

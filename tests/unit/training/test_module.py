@@ -151,6 +151,11 @@ def test_the_backbone_learns_at_its_own_rate(name, kind) -> None:
     assert {group["weight_decay"] for group in built.param_groups} == {0.3}
 
 
+@pytest.mark.parametrize(("accumulate", "steps"), [(1, 900), (2, 450), (4, 225)])
+def test_an_epoch_shows_every_image_once_however_batches_are_joined(accumulate, steps) -> None:
+    assert Plan(1, 3, accumulate).steps_of(300) == steps
+
+
 def test_what_is_frozen_is_not_optimized() -> None:
     oracle = Oracle()
     oracle.backbone.weight.requires_grad_(False)

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from lightning_pose.geometry.heatmaps import gaussian_targets
+from lightning_pose.losses.heatmap import heatmap_loss
+from lightning_pose.losses.regression import regression_loss
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import HeatmapLoss, ModelSettings, ModelType, Weights
-from lightning_pose.training.supervised import supervised_loss
+from lightning_pose.training.supervised import supervised_loss, upstream_unit
 
 NAN = float("nan")
 NETWORK = SimpleNamespace(stride=4)
@@ -37,6 +39,38 @@ def loss_of(output, model_type=ModelType.heatmap, kind=HeatmapLoss.kl, **labels)
 def test_the_right_output_costs_nothing_and_a_wrong_one_does(kind) -> None:
     assert loss_of(heatmaps(), kind=kind).item() == pytest.approx(0, abs=1e-4)
     assert loss_of(heatmaps([[20.0, 46.0], PLACES[1]]), kind=kind).item() > 0.1
+
+
+@pytest.mark.parametrize("kind", HeatmapLoss)
+def test_losses_on_video_weigh_as_much_beside_heatmaps_as_in_upstream(kind) -> None:
+    """Upstream: half of the mean over keypoints of the sum of squares (mse), or of the divergence."""
+    settings = ModelSettings(heatmap_loss_type=kind)
+    keypoints = torch.tensor([[[20.0, 30.0], [41.0, 17.0]]])
+    targets, valid = gaussian_targets(keypoints, (16, 16), 4, 1.25)
+    logits = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    probabilities = logits.flatten(2).softmax(-1)
+    flat = targets.flatten(2).clamp(min=1e-12)
+    middle = (flat + probabilities) / 2
+
+    def divergence(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return (one * (one / other).log()).sum(-1)
+
+    theirs = {
+        HeatmapLoss.mse: ((probabilities - flat) ** 2).sum(-1),
+        HeatmapLoss.kl: divergence(flat, probabilities),
+        HeatmapLoss.js: (divergence(flat, middle) + divergence(probabilities, middle)) / 2,
+    }[kind].mean()
+    ours = heatmap_loss(kind, logits, targets, valid)
+    assert float(ours) == pytest.approx(float(0.5 * theirs) * upstream_unit(settings, (64, 64), 4), rel=1e-4)
+
+
+def test_losses_on_video_weigh_as_much_beside_coordinates_as_in_upstream() -> None:
+    """Upstream: half of the mean square of x and of y in pixels."""
+    settings = ModelSettings(model_type=ModelType.regression)
+    found, labels = torch.tensor([[[10.0, 20.0], [30.0, 5.0]]]), torch.tensor([[[13.0, 16.0], [31.0, 7.0]]])
+    theirs = 0.5 * ((found - labels) ** 2).mean()
+    ours = regression_loss(found, labels, (128, 128))
+    assert float(ours) == pytest.approx(float(theirs) * upstream_unit(settings, (128, 128), 4))
 
 
 def test_both_heads_of_a_context_network_are_trained() -> None:
