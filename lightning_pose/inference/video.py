@@ -71,6 +71,7 @@ def predict_videos(
     allow_truncated: bool = False,
     frames: str | None = None,
     writes: VideoOutput = KEYPOINTS_ONLY,
+    workflow: WorkflowSettings | None = None,
 ) -> None:
     """Predict on each video with the model of a folder; row i is frame i, in pixels of the video.
 
@@ -89,6 +90,7 @@ def predict_videos(
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
     frames : ``start:stop`` of each video; None = all.
     writes : what is written besides keypoints and confidence.
+    workflow : with `detector_mode`, how boxes are placed; None = as the model's settings say.
 
     Raises
     ------
@@ -117,9 +119,9 @@ def predict_videos(
                 write_video_predictions(in_frame, shown.boxes_of(predictions), remapped, writes, measured)
             if detector_mode:
                 width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
-                boxes_csv = destination.with_name("bbox.csv")
+                how = workflow or predictor.settings.workflow
                 write_bboxes(
-                    place_video_boxes(predictions, (height, width), predictor.settings.workflow), boxes_csv
+                    place_video_boxes(predictions, (height, width), how), destination.with_name("bbox.csv")
                 )
 
 
