@@ -30,7 +30,12 @@ from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.files import alone
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.video import Video
-from lightning_pose.io.video_damage import WholePart, check_videos, write_whole_part
+from lightning_pose.io.video_damage import (
+    WholePart,
+    check_videos,
+    remove_whole_part,
+    write_whole_part,
+)
 from lightning_pose.io.video_facts import VideoFacts, uneven_frames
 from lightning_pose.io.video_stretch import parse_frames
 from lightning_pose.settings import WorkflowSettings
@@ -197,8 +202,10 @@ def predicted(film: Film, stretch: Stretch, predictions_csv: Path) -> Iterator[t
         store = store_beside(film, predictions_csv)
         found = predict_film(film, store)
         if stretch.whole is not None:
-            write_whole_part(stretch.whole, predictions_csv)
+            write_whole_part(stretch.whole, predictions_csv, stretch.frames)
         yield found
+        if stretch.whole is None:
+            remove_whole_part(predictions_csv)
         store.remove()
 
 

@@ -135,6 +135,8 @@ def test_box_columns_and_parquet_by_option(trained, film, tmp_path, capsys) -> N
     table = pd.read_parquet(tmp_path / "predictions.parquet")
     np.testing.assert_array_equal(table[["cross_x", "cross_y"]], predictions.keypoints_px[:, 1])
     assert table["bbox_w"].tolist() == [WIDTH] * COUNT
+    assert trained.run("predict", trained.detector, film[0], "--output", output) == 0
+    assert "bbox_w" not in pd.read_parquet(tmp_path / "predictions.parquet")  # not left from before
     assert trained.run("predict", trained.detector, "labels.csv", *options) == 2
     assert "--bbox_columns: expected videos among the inputs" in capsys.readouterr().err
 

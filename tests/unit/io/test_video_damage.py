@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lightning_pose.io.video import open_video
-from lightning_pose.io.video_damage import check_video, check_videos, write_whole_part
+from lightning_pose.io.video_damage import check_video, check_videos, remove_whole_part, write_whole_part
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import VideoLibrary
@@ -156,6 +156,15 @@ def test_what_is_there_is_told_beside_the_predictions(contents, tmp_path) -> Non
         "frames_stated": COUNT,
         "first_bad_frame": whole.facts.frame_count,
     }
+    write_whole_part(whole, tmp_path / "predictions.csv", range(3, 10))
+    assert json.loads((tmp_path / "predictions.json").read_text())["frames_predicted"] == 7
+
+
+@pytest.mark.parametrize("content", ["{}", "[[1]]", "5", '{"frames_predicted": 3}', "no JSON"])
+def test_a_file_of_anothers_beside_the_predictions_stays(tmp_path, content) -> None:
+    (tmp_path / "predictions.json").write_text(content)
+    remove_whole_part(tmp_path / "predictions.csv")
+    assert (tmp_path / "predictions.json").read_text() == content
 
 
 def test_keys_and_times_are_those_of_the_first_frames(contents, tmp_path) -> None:
