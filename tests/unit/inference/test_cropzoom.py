@@ -303,6 +303,10 @@ def test_models_that_cannot_be_joined(trained, tmp_path, capsys, models, options
         (("{film}", "nothing.mp4"), "nothing.mp4: expected a video, found no such file"),
         (("{film}", "nothing.csv"), "nothing.csv: expected a labels CSV"),
         (("{film}", "{pose}/labels"), "labels: expected a labels CSV"),
+        (
+            ("{film}", "--overrides", "training.test_batch_size=2", "workflow.boxes.window=1"),
+            "makes a folder with others, by its options), found workflow.boxes.window=1",
+        ),
     ],
 )
 def test_impossible_inputs_are_refused_before_anything_is_predicted(
