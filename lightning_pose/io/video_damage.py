@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_pose.io.files import read_json, write_json
-from lightning_pose.io.video_facts import VideoFacts, probe_video
+from lightning_pose.io.video_facts import PREDICTS_THESE, VideoFacts, probe_video
 from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.types import UserError
 
@@ -59,20 +59,21 @@ def check_videos(paths: Sequence[Path], allow_truncated: bool = False) -> list[W
     return wholes
 
 
-def check_video(path: Path, allow_truncated: bool = False) -> WholePart:
+def check_video(path: Path, allow_truncated: bool = False, advice: str = PREDICTS_THESE) -> WholePart:
     """Scan a video, and decode its first frame, or all of it if it may be damaged.
 
     Parameters
     ----------
     path : the file.
     allow_truncated : whether it may be damaged; what is there of it is then returned, and a warning logged.
+    advice : what to do about a damaged one, for the message.
 
     Raises
     ------
     UserError
         If it is no video, cannot be decoded, or is damaged though it may not be.
     """
-    facts = probe_video(path, allow_truncated)
+    facts = probe_video(path, allow_truncated, advice)
     video = PyAvVideo(facts)
     count = video.count_decodable() if allow_truncated else facts.frame_count
     video.close()

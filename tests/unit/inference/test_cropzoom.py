@@ -347,7 +347,7 @@ def test_what_is_there_of_a_truncated_film_is_predicted_if_that_is_asked_for(
     film.write_bytes(whole[: len(whole) * 2 // 3])
     folder = cropzoom() if kind == "cropzoom" else shutil.copytree(trained.detector, tmp_path / "detector")
     assert trained.run("predict", folder, film) == 2
-    assert "(--allow_truncated predicts these)" in capsys.readouterr().err
+    assert "(litpose predict --allow_truncated predicts these)" in capsys.readouterr().err
     assert not (folder / "video_preds").exists()
     assert trained.run("predict", folder, film, "--allow_truncated") == 0
     assert "truncated or damaged: only" in capsys.readouterr().err

@@ -102,7 +102,7 @@ def test_a_block_of_zeros_is_seen_without_decoding(
     assert f"only {count} of {COUNT} frames can be predicted, those before frame {count}" in caplog.text
     monkeypatch.delattr(PyAvVideo, "_take")
     with pytest.raises(
-        UserError, match=rf"frame {count} the first bad: truncated or damaged \(--allow_trunc"
+        UserError, match=rf"frame {count} the first bad: truncated or damaged \(litpose predict --allow_trunc"
     ):
         probe_video(path)
 
@@ -114,7 +114,7 @@ def test_damage_within_a_packet_is_found_by_decoding_all(contents, tmp_path) -> 
     assert check_video(path).first_bad is None  # from outside nothing is to be seen
     whole = check_video(path, allow_truncated=True)
     assert whole.first_bad == 30
-    with pytest.raises(UserError, match=r"frame 30 cannot be decoded \(--allow_truncated predicts"):
+    with pytest.raises(UserError, match=r"frame 30 cannot be decoded \(litpose predict --allow_truncated"):
         open_video(path).read(16, 32)
 
 
