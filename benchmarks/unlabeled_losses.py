@@ -56,7 +56,7 @@ def main() -> None:
         for seed in workflow.seeds:
             folder = root / f"pose{variant}_{seed}_{ratio}"
             video = Path(config.data.data_dir) / "videos" / args.video
-            boxes = boxes_for_videos(root / f"single_{seed}", [video])
+            boxes = boxes_for_videos(root / f"single_{seed}", [video], workflow)
             rows.append(held_out(folder, names, video, boxes, config))
         kind = f"pose_{ratio}{variant}"
         columns = [spread([row[name] for row in rows]) for name in names]

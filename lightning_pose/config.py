@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import AnyNode, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightning_pose.settings import Schedule, Settings
@@ -229,7 +229,7 @@ def _build(container: dict, where: str, warn: bool, is_layered: bool = False) ->
             without_effect.add(ignored)
             continue
         problem = _unknown_key(tree, key, where)
-        if problem is None and value is None and OmegaConf.select(tree, key) is not None:
+        if problem is None and value is None and not _takes_null(tree, key):
             empty.append(key)  # as in templates, whose user fills it in or leaves it alone
             continue
         problem = problem or _set_leaf(tree, key, _as_here(key, value), where)
@@ -273,6 +273,13 @@ def _unknown_key(tree: DictConfig, key: str, where: str) -> Problem | None:
             return None
         node = node[part]
     return None
+
+
+def _takes_null(tree: DictConfig, key: str) -> bool:
+    """Say whether null is a value of a known key, or its default."""
+    section, _, name = key.rpartition(".")
+    node: Any = (OmegaConf.select(tree, section) if section else tree)._get_node(name)
+    return OmegaConf.select(tree, key) is None or (node._is_optional() and not isinstance(node, AnyNode))
 
 
 def _ignored_names(section: str) -> list[str]:

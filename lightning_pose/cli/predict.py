@@ -67,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bbox_columns", action="store_true", help="write the box of each video frame beside its keypoints"
     )
     parser.add_argument(
-        "--parquet", action="store_true", help="write a video's predictions as predictions.parquet too"
+        "--parquet",
+        action="store_true",
+        help="write a video's predictions as predictions.parquet too, as is done where one lies already",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"

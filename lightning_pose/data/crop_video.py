@@ -18,7 +18,7 @@ from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, write_manifest
 from lightning_pose.io.files import alone, sha256
 from lightning_pose.io.video import Video, open_video
 from lightning_pose.io.video_damage import check_video
-from lightning_pose.io.video_facts import VideoFacts
+from lightning_pose.io.video_facts import VideoFacts, how_to_convert
 from lightning_pose.io.video_stretch import read_ahead
 from lightning_pose.io.video_writer import TO_PREDICT_ON, VideoWriter, write_video
 from lightning_pose.types import Problem, UserError
@@ -51,7 +51,7 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
     if crop_hw[0] % 2 or crop_hw[1] % 2:
         expected = "an even height and width, as H.264 has them"
         raise UserError(Problem("--crop_size", expected, "{}x{}".format(*crop_hw)))
-    facts = check_video(video).facts
+    facts = check_video(video, advice=f"make a whole one of these: {how_to_convert(video)}").facts
     xywh_px = read_video_boxes(bbox_csv, facts)
     output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
     with alone(output_dir):

@@ -27,11 +27,11 @@ from lightning_pose.inference.pictures import (
 )
 from lightning_pose.inference.predict import READERS, Predictor
 from lightning_pose.io.crop_manifest import crop_name
-from lightning_pose.io.cropzoom_dir import CropZoom, is_cropzoom_dir, read_cropzoom
+from lightning_pose.io.cropzoom_dir import CROPZOOM_FILE, CropZoom, is_cropzoom_dir, read_cropzoom
 from lightning_pose.io.images import refuse_outside
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_facts import VideoFacts, probe_video
-from lightning_pose.types import Boxes, Predictions, Split
+from lightning_pose.types import Boxes, Predictions, Problem, Split, UserError
 
 
 def open_model(folder: Path, overrides: Sequence[str] = ()) -> PoseModel:
@@ -63,15 +63,17 @@ class CropZoomModel:
         Parameters
         ----------
         folder : with ``cropzoom.json``.
-        overrides : ``key=value``
+        overrides : ``key=value``; none of ``workflow``, in whose place stands ``cropzoom.json``.
         detect_every : frames of a video from one look of the detector to the next, 0 = as the animal's speed
             allows; None = as the folder says.
 
         Raises
         ------
         UserError
-            If ``cropzoom.json``, or a file of a model it names, is missing or damaged.
+            If ``cropzoom.json``, or a file of a model it names, is missing or damaged, or an override would
+            have no effect.
         """
+        _refuse_box_overrides(overrides, folder)
         cropzoom = read_cropzoom(folder)
         if detect_every is not None:
             cropzoom = replace(cropzoom, boxes=replace(cropzoom.boxes, detect_every=detect_every))
@@ -187,3 +189,14 @@ class CropZoomModel:
             while ahead:
                 current, ahead = ahead, [pool.submit(load, own) for own in islice(rest, size)]
                 yield [future.result() for future in current]
+
+
+def _refuse_box_overrides(overrides: Sequence[str], folder: Path) -> None:
+    """Refuse overrides of what ``cropzoom.json`` says, which would have no effect."""
+    without_effect = [text for text in overrides if text.lstrip("+~").startswith("workflow")]
+    if without_effect:
+        expected = (
+            f"settings of the networks: how boxes are placed stands in {Path(folder) / CROPZOOM_FILE} "
+            "(litpose create_cropzoom makes a folder with others, by its options)"
+        )
+        raise UserError(Problem("--overrides", expected, ", ".join(without_effect)))

@@ -64,7 +64,8 @@ def _in_order(paths: Sequence[Path], indices: list[list], video: Path | None) ->
                 Problem(str(paths[after]), f"frame {expected} next, after {paths[before]}", str(found))
             )
     if video is not None:
-        last, count = indices[order[-1]][-1], probe_video(video).frame_count
+        advice = "without --video, the files are joined whatever is missing at its end"
+        last, count = indices[order[-1]][-1], probe_video(video, advice=advice).frame_count
         if last + 1 != count:
             problems.append(
                 Problem(str(paths[order[-1]]), f"{count - 1} as last frame, as in {video}", str(last))

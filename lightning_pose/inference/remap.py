@@ -51,8 +51,20 @@ def remap_file(
     rows = match_rows(predictions, boxes, predictions_csv, bbox_csv)
     size = _crop_size(bbox_csv, boxes, crop_size)
     remapped = remap(predictions, boxes, rows, size)
+    _warn_of_far_keypoints(remapped, boxes.xywh_px[rows], predictions_csv)
     write_predictions(remapped, output)
     return remapped
+
+
+def _warn_of_far_keypoints(remapped: Predictions, xywh_px: np.ndarray, predictions_csv: Path) -> None:
+    """Say so if most keypoints lie far outside of their crops, as those in frame pixels do."""
+    in_box = (remapped.keypoints_px - xywh_px[:, None, :2]) / xywh_px[:, None, 2:]  # 0 to 1 within
+    far, known = ((in_box < -1) | (in_box > 2)).any(-1).sum(), np.isfinite(in_box).all(-1).sum()
+    if 2 * far > known:
+        logger.warning(
+            "%s: %d of %d keypoints lie outside their crop by more than its size: in frame pixels already?",
+            predictions_csv, far, known,
+        )  # fmt: skip
 
 
 def remap(predictions: Predictions, boxes: Boxes, rows: list[int], crop_hw: CropSize) -> Predictions:

@@ -74,9 +74,10 @@ def smooth_members(
 def fill_gaps(keypoints_px: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return members without gaps that say of a gap how little is known there.
 
-    Two members or more tell their variance. Where only one predicted a keypoint, the members get the largest
-    variance that they have of it in any frame; where none did, the position is interpolated, and their
-    variance is that of the keypoint's whole path.
+    Two members or more tell their variance: others get their median, and they are moved away from it until
+    the variance over all is theirs. Where only one predicted a keypoint, the members get the largest variance
+    that they have of it in any frame; where none did, the position is interpolated, and their variance is
+    that of the keypoint's whole path.
 
     Parameters
     ----------
@@ -103,6 +104,10 @@ def fill_gaps(keypoints_px: np.ndarray, confidence: np.ndarray) -> tuple[np.ndar
     apart_px = center_px + offsets[:, None, None, None] * doubt_px
     filled_px = np.where(there[..., None], keypoints_px, center_px)
     filled_px = np.where((count < 2)[..., None], apart_px, filled_px)
+    is_partial = ((count >= 2) & (count < len(keypoints_px)))[..., None]
+    spread = filled_px.var(axis=0)  # too small, by those who got the median
+    factor = np.divide(known, spread, out=np.ones_like(known), where=is_partial & (spread > 0))
+    filled_px = np.where(is_partial, center_px + (filled_px - center_px) * np.sqrt(factor), filled_px)
     trust = np.where(there & np.isfinite(confidence), confidence, np.nan_to_num(mean_confidence, nan=1.0))
     return filled_px, np.clip(trust, LEAST_CONFIDENCE, 1.0)
 

@@ -30,7 +30,12 @@ from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.files import alone
 from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.video import Video
-from lightning_pose.io.video_damage import WholePart, check_videos, write_whole_part
+from lightning_pose.io.video_damage import (
+    WholePart,
+    check_videos,
+    remove_whole_part,
+    write_whole_part,
+)
 from lightning_pose.io.video_facts import VideoFacts, uneven_frames
 from lightning_pose.io.video_stretch import parse_frames
 from lightning_pose.settings import WorkflowSettings
@@ -71,6 +76,7 @@ def predict_videos(
     allow_truncated: bool = False,
     frames: str | None = None,
     writes: VideoOutput = KEYPOINTS_ONLY,
+    workflow: WorkflowSettings | None = None,
 ) -> None:
     """Predict on each video with the model of a folder; row i is frame i, in pixels of the video.
 
@@ -89,6 +95,7 @@ def predict_videos(
     allow_truncated : predict what is there of damaged videos, and say how much beside the predictions.
     frames : ``start:stop`` of each video; None = all.
     writes : what is written besides keypoints and confidence.
+    workflow : with `detector_mode`, how boxes are placed; None = as the model's settings say.
 
     Raises
     ------
@@ -117,9 +124,9 @@ def predict_videos(
                 write_video_predictions(in_frame, shown.boxes_of(predictions), remapped, writes, measured)
             if detector_mode:
                 width, height = (int(side) for side in looked_at.xywh_px[0, 2:])
-                boxes_csv = destination.with_name("bbox.csv")
+                how = workflow or predictor.settings.workflow
                 write_bboxes(
-                    place_video_boxes(predictions, (height, width), predictor.settings.workflow), boxes_csv
+                    place_video_boxes(predictions, (height, width), how), destination.with_name("bbox.csv")
                 )
 
 
@@ -195,8 +202,10 @@ def predicted(film: Film, stretch: Stretch, predictions_csv: Path) -> Iterator[t
         store = store_beside(film, predictions_csv)
         found = predict_film(film, store)
         if stretch.whole is not None:
-            write_whole_part(stretch.whole, predictions_csv)
+            write_whole_part(stretch.whole, predictions_csv, stretch.frames)
         yield found
+        if stretch.whole is None:
+            remove_whole_part(predictions_csv)
         store.remove()
 
 

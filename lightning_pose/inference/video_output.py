@@ -37,7 +37,7 @@ def write_video_predictions(
     output: VideoOutput,
     model_dir: Path | None = None,
 ) -> None:
-    """Write what is predicted of a video.
+    """Write what is predicted of a video; a parquet table that an earlier run left is written anew, too.
 
     Parameters
     ----------
@@ -50,10 +50,12 @@ def write_video_predictions(
     if output.bbox_columns:
         predictions = replace(predictions, xywh_frame_px=boxes.xywh_px)
     write_predictions(predictions, path)
-    if output.parquet:
-        from lightning_pose.io.parquet import write_parquet
+    table = path.with_suffix(".parquet")
+    if output.parquet or table.is_file():
+        from lightning_pose.io.parquet import holds_predictions, write_parquet
 
-        write_parquet(predictions, path.with_suffix(".parquet"))
+        if output.parquet or holds_predictions(table):
+            write_parquet(predictions, table)
     logger.info("wrote %s", path)
     if model_dir is not None:
         _write_metrics(predictions, path, model_dir)

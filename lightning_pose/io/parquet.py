@@ -29,3 +29,14 @@ def write_parquet(predictions: Predictions, path: Path) -> None:
             columns[f"{BOX_NAME}_{coord}"] = pa.array(np.ascontiguousarray(values), from_pandas=True)
     with write_atomic(path) as temporary:
         parquet.write_table(pa.table(columns), temporary)
+
+
+def holds_predictions(path: Path) -> bool:
+    """Say whether a file is a table that `write_parquet` wrote, and not another command's or tool's."""
+    from pyarrow import parquet
+
+    try:
+        names = parquet.read_schema(path).names
+    except (OSError, ValueError):
+        return False
+    return names[:1] == ["frame"] and any(name.endswith("_likelihood") for name in names)

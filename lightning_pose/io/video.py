@@ -61,7 +61,8 @@ class Video(ABC):
         if len(frames) < count:
             where = f"{self.facts.path} ({self.facts.codec})"
             bad = start + len(frames)
-            found = f"a damaged one: frame {bad} cannot be decoded (--allow_truncated predicts those before)"
+            advice = "litpose predict --allow_truncated predicts those before"
+            found = f"a damaged one: frame {bad} cannot be decoded ({advice})"
             raise UserError(Problem(where, f"a video of {self.frame_count} frames", found))
         return frames
 

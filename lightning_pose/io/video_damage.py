@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_pose.io.files import write_json
-from lightning_pose.io.video_facts import VideoFacts, probe_video
+from lightning_pose.io.files import read_json, write_json
+from lightning_pose.io.video_facts import PREDICTS_THESE, VideoFacts, probe_video
 from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.types import UserError
 
 logger = logging.getLogger(__name__)
+
+PREDICTED, STATED, FIRST_BAD = "frames_predicted", "frames_stated", "first_bad_frame"
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,21 @@ def check_videos(paths: Sequence[Path], allow_truncated: bool = False) -> list[W
     return wholes
 
 
-def check_video(path: Path, allow_truncated: bool = False) -> WholePart:
+def check_video(path: Path, allow_truncated: bool = False, advice: str = PREDICTS_THESE) -> WholePart:
     """Scan a video, and decode its first frame, or all of it if it may be damaged.
 
     Parameters
     ----------
     path : the file.
     allow_truncated : whether it may be damaged; what is there of it is then returned, and a warning logged.
+    advice : what to do about a damaged one, for the message.
 
     Raises
     ------
     UserError
         If it is no video, cannot be decoded, or is damaged though it may not be.
     """
-    facts = probe_video(path, allow_truncated)
+    facts = probe_video(path, allow_truncated, advice)
     video = PyAvVideo(facts)
     count = video.count_decodable() if allow_truncated else facts.frame_count
     video.close()
@@ -83,11 +86,23 @@ def check_video(path: Path, allow_truncated: bool = False) -> WholePart:
     return whole
 
 
-def write_whole_part(whole: WholePart, predictions_csv: Path) -> None:
-    """Write beside predictions how much of the video they are of: a JSON file of the same name."""
-    content = {
-        "frames_predicted": whole.facts.frame_count,
-        "frames_stated": whole.stated,
-        "first_bad_frame": whole.first_bad,
-    }
+def write_whole_part(whole: WholePart, predictions_csv: Path, frames: range | None = None) -> None:
+    """Write beside predictions how much of the video they are of: a JSON file of the same name.
+
+    Parameters
+    ----------
+    whole : what is there of the video.
+    predictions_csv : where the predictions lie.
+    frames : those predicted on; None = all that are there.
+    """
+    predicted = whole.facts.frame_count if frames is None else len(frames)
+    content = {PREDICTED: predicted, STATED: whole.stated, FIRST_BAD: whole.first_bad}
     write_json(content, predictions_csv.with_suffix(".json"))
+
+
+def remove_whole_part(predictions_csv: Path) -> None:
+    """Remove what `write_whole_part` wrote beside earlier predictions; a JSON file of another's stays."""
+    path = predictions_csv.with_suffix(".json")
+    content = read_json(path)
+    if isinstance(content, dict) and set(content) == {PREDICTED, STATED, FIRST_BAD}:
+        path.unlink()

@@ -22,6 +22,7 @@ from lightning_pose.types import Problem, UserError, first_line
 UNEVEN = 0.5  # of the usual time between frames: more deviation is a variable frame rate
 INDEXED = ("mov", "matroska", "avi")  # containers that tell where each frame lies
 GAP = 1.5  # frames that a video may end before the time that its header tells
+PREDICTS_THESE = "litpose predict --allow_truncated predicts these"  # frames before the damage
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,14 @@ def how_to_convert(path: Path) -> str:
     return f"ffmpeg -i {path.name} -fps_mode passthrough -c:v libx264 -crf 17 {path.stem}_h264.mp4"
 
 
-def probe_video(path: Path, allow_truncated: bool = False) -> VideoFacts:
+def probe_video(path: Path, allow_truncated: bool = False, advice: str = PREDICTS_THESE) -> VideoFacts:
     """Count the frames of a video, and read its codec and size.
 
     Parameters
     ----------
     path : the file.
     allow_truncated : whether it may be damaged; the facts are then of the frames before the damage.
+    advice : what to do about a damaged one, for the message.
 
     Raises
     ------
@@ -97,18 +99,18 @@ def probe_video(path: Path, allow_truncated: bool = False) -> VideoFacts:
         found = "no frames" if facts.stated == 0 else "unreadable or truncated (no whole frame)"
         raise UserError(Problem(str(path), "a video", found))
     if not facts.is_whole and not allow_truncated:
-        raise UserError(damage_of(facts))
+        raise UserError(damage_of(facts, advice))
     return facts
 
 
-def damage_of(facts: VideoFacts) -> Problem:
-    """Return what to say of a video of which only some frames are there."""
+def damage_of(facts: VideoFacts, advice: str) -> Problem:
+    """Return what to say of a video of which only some frames are there, with an advice."""
     there = facts.frame_count
     found = f"{there} whole ones, frame {there} the first bad: truncated or damaged "
     return Problem(
         f"{facts.path} ({facts.codec})",
         f"{facts.stated} frames",
-        f"{found}(--allow_truncated predicts these)",
+        f"{found}({advice})",
     )
 
 

@@ -53,8 +53,10 @@ def predict_eval_videos(
     """
     if not videos:
         return
-    folder = None if detector_dir is None else boxes_for_videos(detector_dir, videos)
-    boxes = [] if folder is None else [folder / video.name / "bbox.csv" for video in videos]
+    boxes = []
+    if detector_dir is not None:
+        folder = boxes_for_videos(detector_dir, videos, settings.workflow)
+        boxes = [folder / video.name / "bbox.csv" for video in videos]
     predict_videos(model_dir, videos, bbox_csvs=boxes)
     draw_eval_videos(settings, model_dir, videos, boxes)
 

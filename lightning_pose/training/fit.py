@@ -60,7 +60,8 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     settings : everything; the data folder is ``settings.data.data_dir``.
     labels : all labelled images, to be split here; keypoints in image pixels.
     output_dir : the model folder.
-    keeps_finished : leave a finished training of the same settings, labels, images and code as it is.
+    keeps_finished : leave a finished training of the same settings, labels, images and code as it is;
+        ``config.yaml`` then gets the settings that no weights depend on.
 
     Raises
     ------
@@ -194,8 +195,9 @@ def _prepare_folder(output_dir: Path, settings: Settings, is_new: bool) -> None:
 
 
 def _mend_folder(output_dir: Path, settings: Settings, labels: Labels) -> None:
-    """Write what a finished training lacks besides its weights."""
-    if not (output_dir / CONFIG_FILE).is_file():
+    """Write what a finished training lacks besides its weights, and settings that these do not depend on."""
+    config = output_dir / CONFIG_FILE
+    if not config.is_file() or config.read_bytes() != to_yaml(settings).encode():
         _write_config(output_dir, settings)
     try:
         read_splits(output_dir)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from lightning_pose.data.clips import find_video_boxes
 from lightning_pose.data.context import find_context
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.io.video import find_videos
@@ -57,7 +58,7 @@ def _videos(settings: Settings) -> list[Path]:
     """Return the unlabelled videos, and their boxes where there are any."""
     data = settings.data
     videos = find_videos(data.video_dir, Path(data.data_dir))
-    boxes = [Path(data.bbox_dir) / path.name / "bbox.csv" for path in videos] if data.bbox_dir else []
+    boxes = [find_video_boxes(Path(data.bbox_dir), path) for path in videos] if data.bbox_dir else []
     return [*videos, *boxes]
 
 

@@ -63,7 +63,7 @@ def train(
         cropped = crops_for(detector_dir, csv_files, Path(data.data_dir), settings.workflow)
         if settings.model.losses_to_use and data.bbox_dir is None:
             videos = [path.resolve() for path in find_videos(data.video_dir, Path(data.data_dir))]
-            bbox_dir = boxes_for_videos(detector_dir, videos)
+            bbox_dir = boxes_for_videos(detector_dir, videos, settings.workflow)
             data = replace(data, video_dir=[str(path) for path in videos], bbox_dir=str(bbox_dir))
         settings = replace(
             settings,

@@ -168,6 +168,21 @@ callbacks: {anneal_weight: {final_val: 1.0}}
     assert "data.image_orig_dims" in caplog.text
 
 
+def test_null_is_a_value_where_settings_say_what_it_means(tmp_path: Path, caplog) -> None:
+    text = """
+data: {keypoint_names: [a, b]}
+training: {max_epochs: null, imgaug: null}
+workflow: {boxes: {max_speed: null, min_cutoff: null, window: null}, ensemble: {fit_frames: null}}
+"""
+    settings = load_config(write(tmp_path / "config.yaml", text))
+    boxes = settings.workflow.boxes
+    assert (boxes.max_speed, boxes.min_cutoff, settings.workflow.ensemble.fit_frames) == (None, None, None)
+    assert (boxes.window, settings.training.max_epochs, settings.training.imgaug) == (9, 300, "dlc")
+    assert "training.max_epochs = 300" in caplog.text and "max_speed" not in caplog.text
+    kept = load_config(write(tmp_path / "kept.yaml", to_yaml(settings)))
+    assert kept.workflow.boxes.min_cutoff is None
+
+
 def test_the_settings_that_upstream_keeps_beside_a_trained_model_load(tmp_path: Path) -> None:
     text = """
 creation_datetime: 2026-01-01T00:00:00

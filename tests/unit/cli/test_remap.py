@@ -34,6 +34,15 @@ def test_an_unknown_crop_size_is_warned_of(files, capsys) -> None:
     assert "WARNING" in capsys.readouterr().err
 
 
+def test_predictions_that_were_remapped_already_are_warned_of(files, tmp_path, capsys) -> None:
+    options = ("--crop_size", "32x32")
+    assert main(["remap", *files, *options]) == 0
+    assert "WARNING" not in capsys.readouterr().err
+    assert main(["remap", str(tmp_path / "remapped_predictions.csv"), files[1], *options]) == 0
+    assert "1 of 1 keypoints lie outside their crop by more than its size" in capsys.readouterr().err
+    assert (tmp_path / "remapped_remapped_predictions.csv").is_file()
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [("b.jpg,1,2,3,4", "expected one box for a.png"), ("a.jpg,nan,2,3,4", "expected numbers"),

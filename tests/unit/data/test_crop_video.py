@@ -112,7 +112,7 @@ def test_what_no_longer_belongs_together_is_refused(film, tmp_path, capsys) -> N
         ("huge", "boxes.csv, row 5: expected h and w up to 384"),
         ("nan", "boxes.csv, row 5 (3): expected numbers x, y, h, w"),
         ("empty", "film.mp4: expected a video, found an empty file"),
-        ("cut", "film.mp4 (h264): expected"),
+        ("cut", "truncated or damaged (make a whole one of these: ffmpeg -i film.mp4 "),
         ("labels", "expected one video, found labels too"),
         ("file", "cropped_film.mp4: expected a folder that can be written"),
     ],

@@ -303,6 +303,10 @@ def test_models_that_cannot_be_joined(trained, tmp_path, capsys, models, options
         (("{film}", "nothing.mp4"), "nothing.mp4: expected a video, found no such file"),
         (("{film}", "nothing.csv"), "nothing.csv: expected a labels CSV"),
         (("{film}", "{pose}/labels"), "labels: expected a labels CSV"),
+        (
+            ("{film}", "--overrides", "training.test_batch_size=2", "workflow.boxes.window=1"),
+            "makes a folder with others, by its options), found workflow.boxes.window=1",
+        ),
     ],
 )
 def test_impossible_inputs_are_refused_before_anything_is_predicted(
@@ -339,10 +343,11 @@ def test_what_is_there_of_a_truncated_film_is_predicted_if_that_is_asked_for(
     trained, cropzoom, tmp_path, capsys, kind
 ) -> None:
     film = write_film(tmp_path / "film.mp4", 60, movflags="faststart")
-    film.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
+    whole = film.read_bytes()
+    film.write_bytes(whole[: len(whole) * 2 // 3])
     folder = cropzoom() if kind == "cropzoom" else shutil.copytree(trained.detector, tmp_path / "detector")
     assert trained.run("predict", folder, film) == 2
-    assert "(--allow_truncated predicts these)" in capsys.readouterr().err
+    assert "(litpose predict --allow_truncated predicts these)" in capsys.readouterr().err
     assert not (folder / "video_preds").exists()
     assert trained.run("predict", folder, film, "--allow_truncated") == 0
     assert "truncated or damaged: only" in capsys.readouterr().err
@@ -351,3 +356,10 @@ def test_what_is_there_of_a_truncated_film_is_predicted_if_that_is_asked_for(
     assert 10 < rows < 60
     content = json.loads((own / "predictions.json").read_text())
     assert content == {"frames_predicted": rows, "frames_stated": 60, "first_bad_frame": rows}
+    assert trained.run("predict", folder, film, "--allow_truncated", "--frames", "2:9") == 0
+    content = json.loads((own / "predictions_2-9.json").read_text())
+    assert content == {"frames_predicted": 7, "frames_stated": 60, "first_bad_frame": rows}
+    film.write_bytes(whole)
+    assert trained.run("predict", folder, film) == 0
+    assert len(read_predictions(own / "predictions.csv").index) == 60
+    assert not (own / "predictions.json").exists()  # of the truncated one

@@ -73,8 +73,13 @@ def test_the_end_of_the_video(tmp_path, capsys) -> None:
     arguments = ["--video", str(film), "--output", str(output)]
     assert main(["merge", *paths, *arguments]) == 2
     assert "b.csv: expected 7 as last frame" in capsys.readouterr().err
-    assert main(["merge", *paths, write(tmp_path / "c.csv", 7, 8), *arguments]) == 0
+    paths.append(write(tmp_path / "c.csv", 7, 8))
+    assert main(["merge", *paths, *arguments]) == 0
     assert read_predictions(output).index == list(range(8))
+    write_film(film, 8, movflags="faststart")
+    film.write_bytes(film.read_bytes()[:-200])
+    assert main(["merge", *paths, *arguments]) == 2
+    assert "truncated or damaged (without --video, the files are joined" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["", "nonsense\n", ",x,y\n0,1,2\n"])

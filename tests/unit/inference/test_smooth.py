@@ -88,6 +88,17 @@ def test_one_members_word_counts_as_little_as_the_most_disputed_frame() -> None:
     np.testing.assert_allclose(filled_px[:, 3].var(0), 9)
 
 
+@pytest.mark.parametrize("there", [(90, 110), (90, 94, 110), (90, 91, 92, 110), (100, 100)], ids=str)
+def test_members_that_predict_nothing_leave_median_and_variance_to_the_others(there) -> None:
+    keypoints_px = np.full((5, 3, 1, 2), 100.0)
+    keypoints_px[:, 1] = NAN
+    keypoints_px[: len(there), 1, 0] = np.array(there)[:, None]
+    filled_px, _ = fill_gaps(keypoints_px, np.ones((5, 3, 1)))
+    np.testing.assert_allclose(filled_px[:, 1, 0].var(0), np.var(there))
+    np.testing.assert_allclose(np.median(filled_px[:, 1, 0], axis=0), np.median(there))
+    np.testing.assert_array_equal(filled_px[:, [0, 2]], keypoints_px[:, [0, 2]])
+
+
 def test_nobody_is_less_sure_than_the_smoother_can_divide_by() -> None:
     _, trust = fill_gaps(np.zeros((2, 3, 1, 2)), np.array([[0, NAN, 0.5]] * 2)[..., None])
     np.testing.assert_array_equal(trust[0, :, 0], [smooth.LEAST_CONFIDENCE, 1.0, 0.5])

@@ -135,6 +135,8 @@ def test_box_columns_and_parquet_by_option(trained, film, tmp_path, capsys) -> N
     table = pd.read_parquet(tmp_path / "predictions.parquet")
     np.testing.assert_array_equal(table[["cross_x", "cross_y"]], predictions.keypoints_px[:, 1])
     assert table["bbox_w"].tolist() == [WIDTH] * COUNT
+    assert trained.run("predict", trained.detector, film[0], "--output", output) == 0
+    assert "bbox_w" not in pd.read_parquet(tmp_path / "predictions.parquet")  # not left from before
     assert trained.run("predict", trained.detector, "labels.csv", *options) == 2
     assert "--bbox_columns: expected videos among the inputs" in capsys.readouterr().err
 
@@ -174,19 +176,24 @@ def test_a_training_on_crops_gets_boxes_of_its_videos(trained, film, detector, t
                 "dali.base.train.sequence_length=5"]  # fmt: skip
     arguments = ("--output_dir", tmp_path / "pose", "--detector_model", detector, "--skip_predict")
     assert trained.run("train", trained.config, *arguments, "--overrides", *settings) == 0
-    data = load_config(tmp_path / "pose" / "config.yaml").data
+    settings = load_config(tmp_path / "pose" / "config.yaml")
+    data, workflow = settings.data, settings.workflow
     assert data.video_dir == [str(film[0])]
     boxes_csv = Path(data.bbox_dir) / "film.mp4" / "bbox.csv"
     assert read_bboxes(boxes_csv).index == list(range(COUNT))
     unchanged = boxes_csv.stat().st_mtime_ns
-    assert boxes_for_videos(detector, [film[0]]) == Path(data.bbox_dir)
+    assert boxes_for_videos(detector, [film[0]], workflow) == Path(data.bbox_dir)
     assert boxes_csv.stat().st_mtime_ns == unchanged  # up to date
     shutil.copy(trained.pose / "model.safetensors", detector)
-    boxes_for_videos(detector, [film[0]])
+    boxes_for_videos(detector, [film[0]], workflow)
     assert boxes_csv.stat().st_mtime_ns > unchanged  # other weights
+    sides = read_bboxes(boxes_csv).xywh_px[:, 2]
+    workflow.crop_ratios = [2 * workflow.crop_ratios[0]]
+    boxes_for_videos(detector, [film[0]], workflow)  # not as the detector was trained
+    np.testing.assert_allclose(read_bboxes(boxes_csv).xywh_px[:, 2], 2 * sides, atol=3)
     boxes_csv.write_text(boxes_csv.read_text().replace("detected", "by hand"))
     shutil.copy(trained.detector / "model.safetensors", detector)
-    boxes_for_videos(detector, [film[0]])
+    boxes_for_videos(detector, [film[0]], workflow)
     assert "by hand" in boxes_csv.read_text()  # not ours to overwrite
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightning_pose.io.parquet import write_parquet
+from lightning_pose.io.parquet import holds_predictions, write_parquet
 from lightning_pose.types import Predictions
 
 
@@ -29,3 +29,13 @@ def test_parquet_holds_what_the_csv_holds(tmp_path, boxed) -> None:
     assert boxes == (["bbox_x", "bbox_y", "bbox_h", "bbox_w"] if boxed else [])
     if boxed:
         assert table.loc[0, boxes].tolist() == [1, 2, 40, 30]
+
+
+def test_tables_of_others_are_told_apart(tmp_path) -> None:
+    path = tmp_path / "predictions.parquet"
+    write_parquet(make(False), path)
+    assert holds_predictions(path)
+    path.write_bytes(path.read_bytes()[:99])
+    assert not holds_predictions(path)
+    pd.DataFrame({"source": ["a.csv"], "frame": [0], "likelihood": [0.5]}).to_parquet(path)
+    assert not holds_predictions(path)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lightning_pose.io.video import open_video
-from lightning_pose.io.video_damage import check_video, check_videos, write_whole_part
+from lightning_pose.io.video_damage import check_video, check_videos, remove_whole_part, write_whole_part
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import VideoLibrary
@@ -102,7 +102,7 @@ def test_a_block_of_zeros_is_seen_without_decoding(
     assert f"only {count} of {COUNT} frames can be predicted, those before frame {count}" in caplog.text
     monkeypatch.delattr(PyAvVideo, "_take")
     with pytest.raises(
-        UserError, match=rf"frame {count} the first bad: truncated or damaged \(--allow_trunc"
+        UserError, match=rf"frame {count} the first bad: truncated or damaged \(litpose predict --allow_trunc"
     ):
         probe_video(path)
 
@@ -114,7 +114,7 @@ def test_damage_within_a_packet_is_found_by_decoding_all(contents, tmp_path) -> 
     assert check_video(path).first_bad is None  # from outside nothing is to be seen
     whole = check_video(path, allow_truncated=True)
     assert whole.first_bad == 30
-    with pytest.raises(UserError, match=r"frame 30 cannot be decoded \(--allow_truncated predicts"):
+    with pytest.raises(UserError, match=r"frame 30 cannot be decoded \(litpose predict --allow_truncated"):
         open_video(path).read(16, 32)
 
 
@@ -156,6 +156,15 @@ def test_what_is_there_is_told_beside_the_predictions(contents, tmp_path) -> Non
         "frames_stated": COUNT,
         "first_bad_frame": whole.facts.frame_count,
     }
+    write_whole_part(whole, tmp_path / "predictions.csv", range(3, 10))
+    assert json.loads((tmp_path / "predictions.json").read_text())["frames_predicted"] == 7
+
+
+@pytest.mark.parametrize("content", ["{}", "[[1]]", "5", '{"frames_predicted": 3}', "no JSON"])
+def test_a_file_of_anothers_beside_the_predictions_stays(tmp_path, content) -> None:
+    (tmp_path / "predictions.json").write_text(content)
+    remove_whole_part(tmp_path / "predictions.csv")
+    assert (tmp_path / "predictions.json").read_text() == content
 
 
 def test_keys_and_times_are_those_of_the_first_frames(contents, tmp_path) -> None:

@@ -10,8 +10,11 @@ from lightning_pose.cli.main import main
 from lightning_pose.config import to_yaml
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.model import Model
+from lightning_pose.io.cropzoom_dir import read_cropzoom
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.model_dir import read_model_settings
 from lightning_pose.io.predictions import read_predictions
+from lightning_pose.settings import RuntimeName
 from tests.unit.training.squares import make_squares, tiny_settings
 
 
@@ -70,6 +73,19 @@ def test_only_what_is_missing_or_stale_is_made_again(config, folder, tmp_path) -
     changed = {path.name for path in before if after[path] != before[path]}
     assert changed == {"img03.png", "img03.context.png", "model.safetensors"}
     assert after[Path("detector/model.safetensors")] == before[Path("detector/model.safetensors")]
+
+
+def test_trainings_that_are_kept_follow_settings_that_no_weights_depend_on(config, folder, tmp_path) -> None:
+    own = shutil.copytree(folder, tmp_path / "model")
+    before = written(own)
+    options = ["--output_dir", str(own), "--skip_predict", "--overrides"]
+    others = ["workflow.boxes.detect_every=4", "workflow.boxes.max_speed=0.2", "inference.runtime=auto"]
+    assert main(["train", str(config), "--cropzoom", *options, *others]) == 0
+    assert written(own) == before
+    boxes = read_cropzoom(own).boxes
+    assert (boxes.detect_every, boxes.max_speed) == (4, 0.2)
+    for name in ("detector", "pose"):
+        assert read_model_settings(own / name).inference.runtime is RuntimeName.auto
 
 
 def test_a_single_model_is_trained_from_python(config, tmp_path) -> None:

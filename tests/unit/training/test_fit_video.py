@@ -1,5 +1,6 @@
 """Trainings with losses on unlabelled video, of every type of model."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from lightning_pose.settings import HeatmapLoss, ModelSettings, ModelType, Preci
 from lightning_pose.training.callbacks.resume import Checkpoints
 from lightning_pose.training.fit import fit
 from lightning_pose.training.module import Plan, PoseModule
+from lightning_pose.training.origin import origin_of
 from lightning_pose.training.supervised import upstream_unit
 from lightning_pose.training.unsupervised import UnsupervisedLosses
 from lightning_pose.types import UserError
@@ -142,6 +144,22 @@ def test_another_weight_of_a_loss_starts_afresh(train, monkeypatch, caplog) -> N
     assert "afresh" not in caplog.text
     train("cut", log_weight=1.0)
     assert "was made with other losses.temporal.log_weight: starting afresh" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.mp4/bbox.csv", "a/bbox.csv", "a_bbox.csv"])
+def test_boxes_that_changed_start_afresh_whatever_their_name(data, tmp_path, name) -> None:
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("boxes")
+    settings = tiny_settings(data[0])
+    settings.data.video_dir, settings.data.bbox_dir = "videos", str(tmp_path)
+    settings.model.losses_to_use = ["temporal"]
+    before = origin_of(settings, data[1], data[0])
+    assert origin_of(settings, data[1], data[0]) == before
+    own.write_text("others")
+    os.utime(own, ns=(0, 0))
+    after = origin_of(settings, data[1], data[0])
+    assert [key for key in before if after[key] != before[key]] == ["unlabelled videos"]
 
 
 def test_a_video_too_short_stops_before_anything_is_written(data, tmp_path) -> None:
