@@ -22,7 +22,7 @@ from lightning_pose.data.clips import find_clips
 from lightning_pose.data.dataset import select_rows
 from lightning_pose.data.unlabeled import UnlabeledSequences
 from lightning_pose.inference.predict import Predictor
-from lightning_pose.inference.video import boxes_for_videos
+from lightning_pose.inference.video_boxes import boxes_for_videos
 from lightning_pose.io.labels import read_labels
 from lightning_pose.models.hardware import has_bf16
 from lightning_pose.settings import Settings
