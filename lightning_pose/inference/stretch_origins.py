@@ -13,7 +13,7 @@ from typing import Any
 from lightning_pose.io.model_dir import WEIGHTS_FILE
 from lightning_pose.io.provenance import checksum, read_provenance
 from lightning_pose.io.video import SUFFIXES
-from lightning_pose.traces import LOOKS_FACT, RUNTIME_FACT
+from lightning_pose.traces import BOXES_FACT, LOOKS_FACT, RUNTIME_FACT
 from lightning_pose.types import Problem, UserError
 
 VIDEO, BOXES, LOOKS, RUNTIMES = "video", "boxes", "detect_every", "runtimes"
@@ -60,10 +60,9 @@ def _origin(provenance: Mapping[str, dict[str, Any]], path: Path) -> Origin:
     if {key: value for key, value in told.items() if key != "run"} != checksum(path):
         return {}
     run = provenance["runs"][told["run"]]
-    is_predicted = next((word for word in run["command"][1:] if not word.startswith("-")), "") == "predict"
-    found: Origin = {BOXES: {}} if is_predicted and run["inputs"] else {}
+    found: Origin = {BOXES: {}} if BOXES_FACT in run else {}
     for name, digest in run["inputs"].items():
-        role = _role(name, is_predicted)
+        role = BOXES if name in run.get(BOXES_FACT, ()) else _role(name)
         if role is not None:
             found.setdefault(role, {}).update([_file(name, digest)])
     if LOOKS_FACT in run:
@@ -74,14 +73,12 @@ def _origin(provenance: Mapping[str, dict[str, Any]], path: Path) -> Origin:
     return {**found, RUNTIMES: runtimes} if runtimes else found
 
 
-def _role(name: str, is_predicted: bool) -> str | None:
+def _role(name: str) -> str | None:
     """Return what a file is for; None where each stretch has its own."""
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:
         return VIDEO
-    if suffix == ".csv":  # of other commands they are predictions on the stretch
-        return BOXES if is_predicted else None
-    return Path(name).name
+    return None if suffix == ".csv" else Path(name).name
 
 
 def _file(name: str, digest: Mapping[str, Any]) -> tuple[str, str]:

@@ -126,14 +126,18 @@ INPUTS = {
         ({"/x/one.mp4": "v2"}, {}, "the video of {}: /x/one.mp4 (v1), found /x/one.mp4 (v2)"),
         ({"/x/pose/model.safetensors": "w3"}, {}, "the model.safetensors of {}: "),
         ({"/x/cz/cropzoom.json": "c2"}, {}, "the cropzoom.json of {}: "),
-        ({"/x/boxes.csv": "b1"}, {}, "the boxes of {}: none given, found /x/boxes.csv (b1)"),
+        (
+            {"/x/boxes.csv": "b1"},
+            {"boxes of frames": ["/x/boxes.csv"]},
+            "the boxes of {}: none given, found /x/boxes.csv (b1)",
+        ),
         ({}, {"detect_every": 4}, "the detect_every of {}: 1, found 4"),
         ({}, {"runtime of det": "openvino"}, "networks computed as in {} (det: torch), found det: openvino"),
     ],
 )
 def test_other_videos_models_and_settings(tmp_path, capsys, write_part, changed, facts, message) -> None:
     paths = [write_part(tmp_path / "a" / "part.csv", 0, 4), write_part(tmp_path / "b" / "part.csv", 4, 9)]
-    same = {"detect_every": 1, "runtime of det": "torch"}
+    same = {"detect_every": 1, "boxes of frames": [], "runtime of det": "torch"}
     told(tmp_path / "a", INPUTS, **same)
     told(tmp_path / "b", {**INPUTS, **changed}, **{**same, **facts})
     assert main(["merge", *paths, "--output", str(tmp_path / "all.csv")]) == 2
@@ -147,7 +151,9 @@ def test_files_may_lie_elsewhere_and_be_of_several_videos(tmp_path, write_part) 
     paths = [write_part(tmp_path / "a" / "part.csv", 0, 4), write_part(tmp_path / "b" / "part.csv", 4, 9)]
     told(tmp_path / "a", INPUTS, **{"runtime of det": "torch"})
     moved = {name.replace("/x/det/", "/y/first/").replace("/x/", "/y/"): own for name, own in INPUTS.items()}
-    told(tmp_path / "b", {**moved, "/y/two.mp4": "v2"}, **{"runtime of first": "torch"})
+    told(
+        tmp_path / "b", {**moved, "/y/two.mp4": "v2", "/y/stretch.csv": "p2"}, **{"runtime of first": "torch"}
+    )
     assert main(["merge", *paths, "--output", str(tmp_path / "all.csv")]) == 0
 
 
