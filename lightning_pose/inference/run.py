@@ -11,6 +11,7 @@ from typing import Any
 
 from lightning_pose.data.context import find_context
 from lightning_pose.data.crops import crop_labeled_images
+from lightning_pose.data.frame_labels import frame_hw_trained_on, is_of_crops, is_other_shape
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.geometry.boxes import boxes_from_keypoints, rule_of
 from lightning_pose.inference.predict import Predictor
@@ -213,10 +214,20 @@ def resolve_input(path: Path, data_dir: Path) -> Path:
 
 
 def _same_kind_of_images(path: Path, settings: Settings) -> None:
-    """Refuse frames for a model of crops: its data folder may have crops under the frames' very names."""
-    if crops_dir(Path(settings.data.csv_file)) is not None and crops_dir(path) is None:
-        expected = f"crops, as {Path(settings.data.csv_file).name} of the training, or --data_dir"
-        raise UserError(Problem(str(path), expected, "a CSV of frames"))
+    """Refuse frames for a model of crops, and crops for one that is known to be of frames.
+
+    A model's data folder may have images of the other kind under the very names.
+    """
+    own = Path(settings.data.csv_file).name
+    if crops_dir(path) is None:
+        if is_of_crops(settings):
+            expected = f"crops, as {own} of the training, or --data_dir"
+            raise UserError(Problem(str(path), expected, "a CSV of frames"))
+        return
+    crop_hw = tuple((read_manifest(path.parent / MANIFEST) or {})["crop_size"])
+    if is_other_shape(frame_hw_trained_on(settings), crop_hw):
+        expected = f"whole frames, as {own} of the training, or --data_dir"
+        raise UserError(Problem(str(path), expected, "a CSV of crops"))
 
 
 def same_keypoints(path: Path, labels: Labels, settings: Settings) -> None:

@@ -87,6 +87,13 @@ def test_a_pose_model_trains_on_the_detectors_crops_with_its_own_settings(traine
     assert names_in(trained.pose / "image_preds") == {f"cropped_{name}" for name in CSVS}
 
 
+def test_a_detector_takes_no_crops(trained, detector, capsys) -> None:
+    crops = trained.detector / "image_preds" / "labels.csv" / "cropped_labels.csv"
+    assert trained.run("predict", detector, crops) == 2
+    assert "expected whole frames, as labels.csv of the training, or --data_dir" in capsys.readouterr().err
+    assert not (detector / "image_preds").exists()
+
+
 @pytest.mark.parametrize("name", CSVS)
 def test_boxes_hold_what_was_detected_and_crops_show_them(trained, name) -> None:
     folder = trained.detector / "image_preds" / name
