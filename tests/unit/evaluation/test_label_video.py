@@ -218,6 +218,20 @@ def test_predictions_of_images_or_with_gaps_are_refused(files, capsys) -> None:
     )
 
 
+def test_predictions_on_a_longer_video_are_refused(files, capsys) -> None:
+    write_film(files / "film.mp4", FRAMES - 4)
+    for options in ((), ("--frames", "2:9")):
+        assert run(files, *options) == 2
+        expected = f"predictions.csv: expected frames 0 to {FRAMES - 5} of {files / 'film.mp4'}, found 29"
+        assert expected in capsys.readouterr().err and not (files / "out.mp4").exists()
+    count = FRAMES - 4
+    few = Predictions(list(range(count)), NAMES, keypoints()[:count], np.full((count, 2), 0.95))
+    write_predictions(few, files / "predictions.csv")
+    assert run(files, "--bbox", files / "b.csv") == 2
+    assert "b.csv: expected frames 0 to" in capsys.readouterr().err
+    assert run(files, "--bbox", files / "b.csv", "--allow_truncated") == 0
+
+
 def test_of_a_damaged_video_what_is_there_is_drawn_if_that_is_asked_for(files, capsys) -> None:
     film = write_film(files / "film.mp4", FRAMES, movflags="faststart")
     film.write_bytes(film.read_bytes()[:-200])
