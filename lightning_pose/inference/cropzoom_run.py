@@ -25,7 +25,7 @@ from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, w
 from lightning_pose.io.bboxes import write_bboxes
 from lightning_pose.io.crop_manifest import crops_dir, manifest_of_video
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
-from lightning_pose.io.destination import check_destinations
+from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
@@ -155,6 +155,7 @@ def predict_cropzoom(
     targets = [output] if output else [_labels_destination(folder, csv) for csv, _ in labels]
     targets += [] if output else [_video_destination(folder, stretch) for stretch in stretches]
     files = [path for own in targets for path in (own.predictions, own.bbox) if path is not None]
+    refuse_inputs(files, [csv for csv, _ in labels])
     check_destinations(files, sum(size_of_output(own, cropzoom.pose_dir) for own in stretches))
     model = CropZoomModel.from_dir(folder, overrides, detect_every)
     for path, own in labels:

@@ -188,7 +188,7 @@ def test_a_model_folder_knows_where_everything_is(files) -> None:
         (["--contact_sheet", "x.jpg"], "--contact_sheet: expected a file named *.png"),
         (["--bbox", "FEW"], "few.csv: expected a row for each of the frames 0 to 29"),
         (["--bbox", "NONE"], "none.csv: expected a CSV file, found no such file"),
-        (["--output", "FILM"], "--output: expected another file than the video"),
+        (["--output", "FILM"], "film.mp4: expected a file to write other than those that are read"),
     ],
 )
 def test_bad_input_leaves_nothing(files, capsys, options, message) -> None:
