@@ -27,7 +27,7 @@ from lightning_pose.io.crop_manifest import crops_dir, manifest_of_video
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
 from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone
-from lightning_pose.io.labels import read_labels
+from lightning_pose.io.labels import read_labels, refuse_repeated
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.settings import BoxSettings, Settings
@@ -170,6 +170,7 @@ def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]
     if crops_dir(csv) is not None:
         raise UserError(Problem(str(csv), "a CSV of frames, which the model crops itself", "one of crops"))
     labels = read_labels(csv)
+    refuse_repeated(labels, csv)
     same_keypoints(csv, labels, read_model_settings(cropzoom.pose_dir))
     return csv, labels
 

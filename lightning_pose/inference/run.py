@@ -21,7 +21,7 @@ from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
 from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.images import image_size, refuse_outside
-from lightning_pose.io.labels import read_labels
+from lightning_pose.io.labels import read_labels, refuse_repeated
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
 from lightning_pose.settings import Settings, WorkflowSettings, takes_context
@@ -54,6 +54,7 @@ def predict(
     resolved = [resolve_input(path, data_dir or Path(settings.data.data_dir)) for path in inputs]
     labels = [read_labels(path) for path in resolved]
     for path, entry in zip(resolved, labels, strict=True):
+        refuse_repeated(entry, path)
         same_keypoints(path, entry, settings)
         if data_dir is None:
             _same_kind_of_images(path, settings)

@@ -341,6 +341,16 @@ def test_crops_are_no_frames(trained, cropzoom, tmp_path, capsys) -> None:
     assert "expected a CSV of frames, which the model crops itself" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["cropzoom", "detector"])
+def test_images_that_are_labelled_twice_are_refused(trained, cropzoom, tmp_path, capsys, kind) -> None:
+    lines = (trained.data / "labels.csv").read_text().splitlines()
+    (tmp_path / "twice.csv").write_text("\n".join([*lines, lines[3]]))
+    folder = cropzoom() if kind == "cropzoom" else trained.detector
+    assert trained.run("predict", folder, tmp_path / "twice.csv", "--data_dir", trained.data) == 2
+    assert f"twice.csv, row {len(lines) + 1}: expected each image once" in capsys.readouterr().err
+    assert not (folder / "image_preds" / "twice.csv").exists()
+
+
 def test_boxes_go_beside_a_cropzoom_models_predictions_alone(trained, film, tmp_path, capsys) -> None:
     output = ("--output", tmp_path / "a.csv", "--output_bbox", tmp_path / "b.csv")
     assert trained.run("predict", trained.detector, film[0], *output) == 2
