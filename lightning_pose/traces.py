@@ -15,6 +15,8 @@ from typing import Any
 
 FileStamp = tuple[int, int, int]  # inode, bytes, time of change
 RUNTIME_FACT = "runtime of "  # and a model's folder: the name of the fact that tells what computed it
+BOXES_FACT = "boxes of frames"  # CSVs that were given
+LOOKS_FACT = "detect_every"  # frames of a video from one look of a detector to the next
 
 
 @dataclass

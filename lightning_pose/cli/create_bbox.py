@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from lightning_pose.cli.options import add_box_options, box_settings, split_names
 
 if TYPE_CHECKING:
+    from lightning_pose.io.video_facts import VideoFacts
     from lightning_pose.settings import BoxSettings
     from lightning_pose.types import Boxes, Predictions
 
@@ -53,11 +54,15 @@ def run(args: argparse.Namespace) -> None:
     """Write boxes."""
     from lightning_pose.io.bboxes import write_bboxes
     from lightning_pose.io.predictions import read_predictions
+    from lightning_pose.io.video_stretch import refuse_other_frames
     from lightning_pose.settings import BoxSettings
 
     pairs, settings = _inputs_and_outputs(args), box_settings(args, BoxSettings())
     for source, target in pairs:
-        write_bboxes(_place(read_predictions(source), settings, args), target)
+        predictions = read_predictions(source)
+        if args.video is not None:
+            refuse_other_frames(source, predictions.index, _video_facts(args.video))
+        write_bboxes(_place(predictions, settings, args), target)
 
 
 def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Namespace) -> Boxes:
@@ -109,10 +114,17 @@ def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> t
 
 
 @cache
+def _video_facts(path: Path) -> VideoFacts:
+    from lightning_pose.io.video_facts import probe_video
+
+    return probe_video(path, allow_truncated=True)  # rows may be of what is there of it
+
+
+@cache
 def _video_size(path: Path) -> tuple[int, int]:
     from lightning_pose.io.video import open_video
 
-    return open_video(path).frame_hw()
+    return open_video(_video_facts(path)).frame_hw()
 
 
 def _data_dir(args: argparse.Namespace) -> Path:

@@ -91,12 +91,9 @@ def _frame_reader(args: argparse.Namespace, qa: CropQa) -> Callable[[int], np.nd
         return None
     from lightning_pose.io.video import open_video
     from lightning_pose.io.video_facts import probe_video
-    from lightning_pose.types import Problem, UserError
+    from lightning_pose.io.video_stretch import refuse_other_frames
 
     facts = probe_video(args.video, allow_truncated=True)
-    last = qa.names[-1]
-    if not isinstance(last, int) or last >= facts.frame_count:
-        expected = f"frames 0 to {facts.frame_count - 1} of {args.video}"
-        raise UserError(Problem(str(args.bbox), expected, str(last)))
+    refuse_other_frames(args.bbox, qa.names, facts)
     video = open_video(facts)
     return lambda row: video.read(int(qa.names[row]), 1)[0]

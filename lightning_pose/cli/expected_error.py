@@ -37,6 +37,12 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             Problem("--count, --apart_s", "1 or more, 0 or more", f"{args.count}, {args.apart_s}")
         )
+    if args.plot:
+        from lightning_pose.evaluation.plots import check_format
+        from lightning_pose.evaluation.trajectory_plot import draw_trajectories
+
+        for path in args.plot:
+            check_format(path)
     calibration = files.read_calibration(args.calibration)
     predictions, expected = files.expected_errors(args.predictions, calibration)
     if args.label_next is not None:
@@ -47,6 +53,4 @@ def run(args: argparse.Namespace) -> None:
         )
     files.write_expected_errors(predictions, expected, calibration.model, args.output)
     if args.plot:
-        from lightning_pose.evaluation.trajectory_plot import draw_trajectories
-
         draw_trajectories(predictions, calibration.model.interval(expected)[1], args.plot)

@@ -88,8 +88,6 @@ def _check_endings(files: LabelFiles) -> None:
     ):
         if path is not None and path.suffix.lower() != ending:
             raise UserError(Problem(name, f"a file named *{ending}", str(path)))
-    if files.output is not None and files.output.resolve() == files.video.resolve():
-        raise UserError(Problem("--output", "another file than the video", str(files.output)))
 
 
 def _style(args: argparse.Namespace) -> LabelStyle:

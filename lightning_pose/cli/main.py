@@ -13,10 +13,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from lightning_pose import __version__
-from lightning_pose.types import UserError
+from lightning_pose.types import Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ COMMANDS = {
     "index_images": "write checksums of a data set's images",
 }
 OUTPUTS = ("output", "output_csv", "output_dir")  # arguments; what else a command writes belongs to these
+OUTPUT_FILES = ("output", "output_csv", "output_bbox")  # arguments that name files, but for these commands
+OUTPUT_FOLDERS = ("convert", "export_fiftyone")
 USER_ERROR_CODE = 2
 SIGNAL_CODE = 128  # exit code of a command that a signal ended, less the signal's number
 
@@ -95,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from lightning_pose.io.provenance import recorded
 
         module = f"lightning_pose.cli.{args.command}"
+        _check_working_folder()
+        _check_outputs(args)
         with (
             _leaving_when_asked(),
             _threads_told(args.debug),
@@ -167,6 +172,33 @@ def _threads_told(debug: bool) -> Iterator[None]:
         yield
     finally:
         threading.excepthook = before
+
+
+def _check_working_folder() -> None:
+    """Refuse to start where relative paths mean nothing."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError(Problem("working folder", "one that is there", "none: it was removed")) from None
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuse, before any work, outputs that cannot be written or are read."""
+    from lightning_pose.io.destination import check_destinations, refuse_inputs
+
+    outputs = [path for name in OUTPUT_FILES if (path := getattr(args, name, None)) is not None]
+    takes_folder = args.command in OUTPUT_FOLDERS
+    check_destinations(path for path in outputs if not (takes_folder and path.is_dir()))
+    refuse_inputs(outputs, _paths(value for name, value in vars(args).items() if name not in OUTPUT_FILES))
+
+
+def _paths(values: Iterable[object]) -> Iterator[Path]:
+    """Yield the paths among arguments; those that are given more than once or with others are in lists."""
+    for value in values:
+        if isinstance(value, Path):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _paths(Path(own) if isinstance(own, str) else own for own in value)
 
 
 @contextlib.contextmanager

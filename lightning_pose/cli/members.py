@@ -65,8 +65,13 @@ def parse_members(args: argparse.Namespace) -> tuple[list[MemberFiles], list[Mis
 def read_members(args: argparse.Namespace) -> tuple[list[Comparison], list[MissingMember]]:
     """Read what `add_members` asked for: the members on each set of frames, and those that are missing."""
     from lightning_pose.evaluation.ood_input import compare, with_missing
+    from lightning_pose.evaluation.set_checks import check_members, check_sets
+    from lightning_pose.io.labels import read_labels
 
     members, missing = parse_members(args)
+    check_members(members)
+    csvs = [path for path in (args.ind_labels, args.ood_labels) if path is not None]
+    check_sets([(path, dict.fromkeys(read_labels(path).image_paths, b"")) for path in csvs])
     ind = compare("InD", args.ind_labels, members, held_out_only=True)
     found = [ind]
     if args.ood_labels is not None:

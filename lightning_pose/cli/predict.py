@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _refuse_others(paths: list[Path]) -> None:
-    """Refuse what is named neither as labels CSVs are nor as videos."""
+    """Refuse what is named neither as labels CSVs are nor as videos, and names that are there twice."""
     from lightning_pose.io.video import SUFFIXES
     from lightning_pose.types import Problem, UserError
 
@@ -114,6 +114,16 @@ def _refuse_others(paths: list[Path]) -> None:
         elif path.suffix.lower() != ".csv" and not is_video(path):
             found = f"a {path.suffix or 'nameless'} file" if path.exists() else "no such file"
             problems.append(Problem(str(path), expected, found))
+    first: dict[str, Path] = {}
+    problems += [
+        Problem(
+            str(path),
+            "inputs of different names, which folders of outputs have",
+            f"that of {first[path.name]}",
+        )
+        for path in paths
+        if first.setdefault(path.name, path) is not path
+    ]
     if problems:
         raise UserError(problems)
 
@@ -180,8 +190,9 @@ def _video_output(args: argparse.Namespace, videos: list[Path]) -> VideoOutput:
     from lightning_pose.inference.video_output import VideoOutput
     from lightning_pose.types import Problem, UserError
 
-    for name in ("bbox_columns", "parquet"):
-        if getattr(args, name) and not videos:
+    for name in ("bbox_columns", "parquet", "frames", "detect_every"):
+        given = getattr(args, name, None)
+        if given is not None and given is not False and not videos:
             raise UserError(Problem(f"--{name}", "videos among the inputs", "none"))
     return VideoOutput(args.bbox_columns, args.parquet)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.data.cut import LARGEST_BOX, crop_image
+from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
+from lightning_pose.data.frame_labels import is_of_crops
 from lightning_pose.io.bboxes import read_bboxes
-from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.video import Video, find_videos, open_video
 from lightning_pose.io.video_facts import VideoFacts, probe_video, uneven_frames
 from lightning_pose.settings import Settings, VideoLibrary
 from lightning_pose.types import Boxes, Problem, UserError
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 64  # frames decoded at a time
 BOXES_FROM_ROW = 2  # of a bounding-box CSV, as an editor counts
@@ -45,7 +48,7 @@ def find_clips(settings: Settings) -> list[ClipFacts]:
         every box CSV that is missing or does not fit its video.
     """
     data, length = settings.data, settings.dali.base.train.sequence_length
-    if data.bbox_dir is None and _is_cropped(settings):
+    if data.bbox_dir is None and is_of_crops(settings):
         expected = "the boxes of the unlabelled videos, since the labels are of crops"
         raise UserError(Problem("data.bbox_dir", expected, "none"))
     clips, problems = [], []
@@ -57,11 +60,6 @@ def find_clips(settings: Settings) -> list[ClipFacts]:
     if problems:
         raise UserError(problems)
     return clips
-
-
-def _is_cropped(settings: Settings) -> bool:
-    csv = Path(settings.data.csv_file)
-    return any(crops_dir(path) is not None for path in (csv, Path(settings.data.data_dir) / csv))
 
 
 def _find_clip(path: Path, length: int, bbox_dir: str | None) -> ClipFacts:
@@ -101,7 +99,8 @@ def read_video_boxes(bbox_csv: Path, facts: VideoFacts) -> np.ndarray:
     Raises
     ------
     UserError
-        Of the first row that is amiss: it is no box, or not that of its frame.
+        Of the first row that is amiss: it is no box, or not that of its frame. If no box shows any of its
+        frame.
     """
     try:
         boxes = read_bboxes(bbox_csv)
@@ -113,7 +112,30 @@ def read_video_boxes(bbox_csv: Path, facts: VideoFacts) -> np.ndarray:
     if problem is not None:
         row, expected, found = problem
         raise UserError(Problem(f"{bbox_csv}, row {row + BOXES_FROM_ROW}", expected, found))
+    _look_for_empty(boxes.xywh_px, facts, bbox_csv)
     return boxes.xywh_px
+
+
+def as_box(xywh_px: np.ndarray) -> Box:
+    """Return a row of boxes as `crop_image` takes it."""
+    x, y, w, h = map(float, xywh_px)
+    return x, y, w, h
+
+
+def _look_for_empty(xywh_px: np.ndarray, facts: VideoFacts, bbox_csv: Path) -> None:
+    """Say how many boxes show nothing of their frame; refuse them if all do."""
+    video = open_video(facts)
+    height, width = video.frame_hw()
+    video.close()
+    empty = [number for number, box in enumerate(xywh_px) if misses((height, width), as_box(box))]
+    if len(empty) == len(xywh_px):
+        expected = f"boxes that lie in frames of {width}x{height} px, as those of {facts.path}"
+        raise UserError(Problem(str(bbox_csv), expected, "all outside"))
+    if empty:
+        logger.warning(
+            "%d boxes lie outside their frame, so that the crops are black: frame %d is the first",
+            len(empty), empty[0],
+        )  # fmt: skip
 
 
 def _wrong_frame(boxes: Boxes, facts: VideoFacts) -> tuple[int, str, str] | None:
@@ -196,8 +218,7 @@ class Clip:
             frames = self._video().read(start + first, min(CHUNK, count - first))
             boxes = self.boxes(start + first, len(frames))
             for row, (frame, box) in enumerate(zip(frames, boxes, strict=True), first):
-                x, y, w, h = (float(value) for value in box)
-                loaded[row] = crop_image(frame, (x, y, w, h), (self.height, self.width))
+                loaded[row] = crop_image(frame, as_box(box), (self.height, self.width))
         return loaded
 
     def _video(self) -> Video:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.data.clips import read_video_boxes
-from lightning_pose.data.cut import Box, crop_image, misses
+from lightning_pose.data.clips import as_box, read_video_boxes
+from lightning_pose.data.cut import crop_image
 from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, write_manifest
 from lightning_pose.io.files import alone, sha256
@@ -74,7 +74,6 @@ def _write_crops(facts: VideoFacts, xywh_px: np.ndarray, output: Path, crop_hw: 
     """Write the cropped video; a manifest beside it tells of other crops from then on."""
     source = open_video(facts)
     try:
-        _warn_of_empty(xywh_px, source.frame_hw())
         with write_video(output, crop_hw, facts.times_s, TO_PREDICT_ON) as writer:
             _crop_frames(source, xywh_px, writer)
             (output.parent / MANIFEST).unlink(missing_ok=True)
@@ -87,20 +86,5 @@ def _crop_frames(source: Video, xywh_px: np.ndarray, writer: VideoWriter) -> Non
     number = 0
     for frames in read_ahead(source, range(source.frame_count), CHUNK):
         for frame in frames:
-            writer.write(crop_image(frame, _box(xywh_px[number]), writer.frame_hw))
+            writer.write(crop_image(frame, as_box(xywh_px[number]), writer.frame_hw))
             number += 1
-
-
-def _warn_of_empty(xywh_px: np.ndarray, frame_hw: tuple[int, int]) -> None:
-    """Say how many boxes show nothing of their frame."""
-    empty = [number for number, box in enumerate(xywh_px) if misses(frame_hw, _box(box))]
-    if empty:
-        logger.warning(
-            "%d boxes lie outside their frame, so that the crops are black: frame %d is the first",
-            len(empty), empty[0],
-        )  # fmt: skip
-
-
-def _box(xywh_px: np.ndarray) -> Box:
-    x, y, w, h = map(float, xywh_px)
-    return x, y, w, h

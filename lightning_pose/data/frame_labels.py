@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.geometry.crop_space import crop_to_frame
-from lightning_pose.io.crop_manifest import MANIFEST, crop_name, crops_dir, read_manifest
+from lightning_pose.io.crop_manifest import CROPPED, MANIFEST, crop_name, crops_dir, read_manifest
+from lightning_pose.io.images import image_size
+from lightning_pose.io.labels import read_labels
 from lightning_pose.settings import Settings
 from lightning_pose.types import Labels, Problem, UserError
 
@@ -18,6 +20,32 @@ def labels_path(settings: Settings) -> Path:
     path = Path(settings.data.csv_file)
     inside = Path(settings.data.data_dir) / path
     return path if path.is_file() and not inside.is_file() else inside
+
+
+def is_of_crops(settings: Settings) -> bool:
+    """Say whether a training's labels are of crops, as the manifest beside them tells."""
+    csv = Path(settings.data.csv_file)
+    return any(crops_dir(path) is not None for path in (csv, Path(settings.data.data_dir) / csv))
+
+
+def frame_hw_trained_on(settings: Settings) -> tuple[int, int] | None:
+    """Return height and width of the first image that a model was trained on.
+
+    None if it is a crop, or that cannot be told: labels or images are gone, or are named as crops are, whose
+    manifest may be gone. Crops that another tool made are taken for frames, but have another size than these.
+    """
+    csv = labels_path(settings)
+    if is_of_crops(settings) or csv.name.startswith(CROPPED) or not csv.is_file():
+        return None
+    try:
+        return image_size(Path(settings.data.data_dir) / read_labels(csv).image_paths[0])
+    except UserError:
+        return None
+
+
+def is_other_shape(frame_hw: tuple[int, int] | None, crop_hw: tuple[int, int]) -> bool:
+    """Say whether images that a model was trained on, if they are known, are surely no such crops."""
+    return frame_hw is not None and frame_hw[0] * crop_hw[1] != frame_hw[1] * crop_hw[0]
 
 
 def labels_in_frame_px(labels: Labels, labels_csv: Path) -> Labels:

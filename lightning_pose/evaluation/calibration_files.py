@@ -22,6 +22,7 @@ from lightning_pose.evaluation.calibration import (
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.evaluation.ood_input import match_predictions
 from lightning_pose.evaluation.pose_shapes import MOVES, PoseShapes, fit_shapes, poses_about, shape_errors
+from lightning_pose.evaluation.set_checks import check_sets, repeated
 from lightning_pose.io.files import read_json, write_json
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.predictions import VARIANCES, read_predictions
@@ -106,9 +107,15 @@ def calibrate_files(sets: Sequence[LabelledSet], output: Path) -> None:
     Raises
     ------
     UserError
-        If files do not fit together, or too few frames are left.
+        If files do not fit together, names or images are there twice, or too few frames are left.
     """
+    problems = [
+        Problem("--set", "each name once", f"{name} again") for name in repeated([own.name for own in sets])
+    ]
+    if problems:
+        raise UserError(problems)
     contents = [_read_set(own) for own in sets]
+    check_sets([(own.labels_csv, _told(read.labels)) for own, read in zip(sets, contents, strict=True)])
     keypoint_names = _same_keypoints(sets, contents)
     names = [
         own.name for own, content in zip(sets, contents, strict=True) for _ in range((~content.seen).sum())
@@ -134,6 +141,11 @@ def calibrate_files(sets: Sequence[LabelledSet], output: Path) -> None:
                     name, 100 * reached["share"], reached["n"], 100 * LEVEL)  # fmt: skip
     of_keypoints = {name: _coverage(inside[:, k]) for k, name in enumerate(keypoint_names)}
     write_json(_content(calibration, coverage, of_keypoints), output)
+
+
+def _told(labels: Labels) -> dict[str, bytes]:
+    """Return the label of each image: of one name in two data folders, that is not the same."""
+    return {path: row.tobytes() for path, row in zip(labels.image_paths, labels.keypoints_px, strict=True)}
 
 
 def _read_set(own: LabelledSet) -> _SetContent:

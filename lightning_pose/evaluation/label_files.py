@@ -70,7 +70,7 @@ def draw_files(
     """
     facts = check_video(files.video, allow_truncated).facts
     chosen = parse_frames(frames or ":", facts)
-    predictions, boxes = read_labelled(files.predictions, files.bbox, chosen, files.video)
+    predictions, boxes = read_labelled(files.predictions, files.bbox, chosen, facts, allow_truncated)
     source = open_video(facts)
     try:
         if files.output is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from lightning_pose.evaluation.divergence import divergence
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.evaluation.ood import ensemble_standard_deviation
-from lightning_pose.io.labels import read_labels
+from lightning_pose.io.labels import read_labels, refuse_repeated
 from lightning_pose.io.predictions import read_predictions
 from lightning_pose.types import Labels, Predictions, Problem, Split, UserError
 
@@ -113,8 +113,9 @@ def match_predictions(
     Raises
     ------
     UserError
-        If images or keypoints differ.
+        If images or keypoints differ, or an image is labelled twice.
     """
+    refuse_repeated(labels, labels_csv)
     rows = {str(name): row for row, name in enumerate(predictions.index)}
     if len(rows) < len(predictions.index):
         twice = next(str(name) for row, name in enumerate(predictions.index) if rows[str(name)] != row)

@@ -84,6 +84,20 @@ def draw_ood_plots(
                         save_figure(figure, figures_dir / f"{name}{suffix}", 130)
 
 
+def check_format(path: Path) -> str:
+    """Return the suffix that tells a figure's format.
+
+    Raises
+    ------
+    UserError
+        If no figure is written so.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in UNTIMED:
+        raise UserError(Problem(str(path), f"a name that ends in {', '.join(UNTIMED)}", suffix or "none"))
+    return suffix
+
+
 def save_figure(figure: Figure, path: Path, dpi: int) -> None:
     """Write a figure in the format that the path's suffix tells, without the time of its making.
 
@@ -98,9 +112,7 @@ def save_figure(figure: Figure, path: Path, dpi: int) -> None:
     UserError
         If it ends otherwise.
     """
-    suffix = path.suffix.lower()
-    if suffix not in UNTIMED:
-        raise UserError(Problem(str(path), f"a name that ends in {', '.join(UNTIMED)}", suffix or "none"))
+    suffix = check_format(path)
     with write_atomic(path) as temporary, mpl.rc_context({"svg.hashsalt": "lightning_pose"}):
         resolution = PRINTED_DPI if suffix == ".pdf" else dpi
         figure.savefig(temporary, dpi=resolution, metadata=UNTIMED[suffix], format=suffix.removeprefix("."))

@@ -31,6 +31,7 @@ from lightning_pose.io.cropzoom_dir import CROPZOOM_FILE, CropZoom, is_cropzoom_
 from lightning_pose.io.images import refuse_outside
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_facts import VideoFacts, probe_video
+from lightning_pose.traces import LOOKS_FACT, note_fact
 from lightning_pose.types import Boxes, Predictions, Problem, Split, UserError
 
 
@@ -132,6 +133,7 @@ class CropZoomModel:
 
     def film(self, facts: VideoFacts, frames: range | None = None) -> Film:
         """Return how a video, or a stretch of it, is predicted on: with boxes steady from frame to frame."""
+        note_fact(LOOKS_FACT, self.cropzoom.boxes.detect_every)
         own = self.for_video(is_shared=frames is not None)
         networks = {"the detector": own.detector, "the pose model": own.pose}
         return Film(facts, networks, own._boxes_of, lambda: repr((self.rule, self.cropzoom.boxes)), frames)

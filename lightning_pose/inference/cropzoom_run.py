@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_pose.data.frame_labels import is_of_crops, labels_path
 from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.inference.cropzoom import CropZoomModel
 from lightning_pose.inference.run import resolve_input, same_keypoints, write_with_errors
@@ -22,14 +23,14 @@ from lightning_pose.inference.video import (
 )
 from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import write_bboxes
-from lightning_pose.io.crop_manifest import crops_dir
+from lightning_pose.io.crop_manifest import crops_dir, manifest_of_video
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
-from lightning_pose.io.destination import check_destinations
+from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone
-from lightning_pose.io.labels import read_labels
+from lightning_pose.io.labels import read_labels, refuse_repeated
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import write_predictions
-from lightning_pose.settings import BoxSettings
+from lightning_pose.settings import BoxSettings, Settings
 from lightning_pose.types import Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -62,16 +63,22 @@ def create_cropzoom(
     Raises
     ------
     UserError
-        If one is no trained model, they are the wrong way round, or boxes cannot be placed so.
+        If one is no trained model, they are the wrong way round or of one kind, boxes cannot be placed so, or
+        `folder` has a model.
     """
     for path in (detector_dir, pose_dir):
         if not (path / WEIGHTS_FILE).is_file():
             raise UserError(
                 Problem(str(path), f"a trained model's folder with {WEIGHTS_FILE}", "no such file")
             )
-    detector, workflow = read_model_settings(detector_dir), read_model_settings(pose_dir).workflow
-    if crops_dir(Path(detector.data.csv_file)) is not None:
+    detector, pose = read_model_settings(detector_dir), read_model_settings(pose_dir)
+    if is_of_crops(detector):
         raise UserError(Problem(str(detector_dir), "a detector, trained on whole frames", "a model of crops"))
+    if pose_dir.resolve() == detector_dir.resolve() or _are_of_the_same_labels(detector, pose):
+        found = "a model of whole frames, as the detector is"
+        raise UserError(Problem(str(pose_dir), "a pose model, trained on crops", found))
+    _refuse_models_folder(folder)
+    workflow = pose.workflow
     cropzoom = CropZoom(
         detector_dir,
         pose_dir,
@@ -85,6 +92,21 @@ def create_cropzoom(
     write_cropzoom(cropzoom, folder)
     logger.info("%s joins %s and %s", folder, detector_dir, pose_dir)
     return cropzoom
+
+
+def _are_of_the_same_labels(detector: Settings, pose: Settings) -> bool:
+    csv = labels_path(detector)
+    return csv.is_file() and csv.resolve() == labels_path(pose).resolve()
+
+
+def _refuse_models_folder(folder: Path) -> None:
+    """Refuse to make a folder that holds one network that of two, which would hide the one."""
+    if (folder / WEIGHTS_FILE).exists():
+        raise UserError(
+            Problem(
+                str(folder), "a folder of its own for the cropzoom model", f"{WEIGHTS_FILE} of another model"
+            )
+        )
 
 
 def predict_cropzoom(
@@ -128,10 +150,12 @@ def predict_cropzoom(
     images = data_dir or Path(read_model_settings(cropzoom.detector_dir).data.data_dir)
     labels = [_read(path, images, cropzoom) for path in labels_csvs]
     stretches = find_stretches(videos, allow_truncated, frames)
+    _refuse_crops(stretches)
     boxes = read_given_boxes(stretches, bbox_csvs)
     targets = [output] if output else [_labels_destination(folder, csv) for csv, _ in labels]
     targets += [] if output else [_video_destination(folder, stretch) for stretch in stretches]
     files = [path for own in targets for path in (own.predictions, own.bbox) if path is not None]
+    refuse_inputs(files, [csv for csv, _ in labels])
     check_destinations(files, sum(size_of_output(own, cropzoom.pose_dir) for own in stretches))
     model = CropZoomModel.from_dir(folder, overrides, detect_every)
     for path, own in labels:
@@ -146,8 +170,19 @@ def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]
     if crops_dir(csv) is not None:
         raise UserError(Problem(str(csv), "a CSV of frames, which the model crops itself", "one of crops"))
     labels = read_labels(csv)
+    refuse_repeated(labels, csv)
     same_keypoints(csv, labels, read_model_settings(cropzoom.pose_dir))
     return csv, labels
+
+
+def _refuse_crops(stretches: Sequence[Stretch]) -> None:
+    problems = [
+        Problem(str(own.facts.path), "a video of frames, which the model crops itself", "one of crops")
+        for own in stretches
+        if manifest_of_video(own.facts.path) is not None
+    ]
+    if problems:
+        raise UserError(problems)
 
 
 def _labels_destination(folder: Path, csv: Path) -> Destination:

@@ -171,7 +171,8 @@ def _parts(film: Film, video: Video, store: PartStore | None) -> Iterator[FilmPa
         for number, part in zip(chosen, found, strict=True):
             if store is not None and len(kept) > 1:
                 store.write(number, part)
-            logger.info("%s: %d of %d frames", film.facts.path, part.frames.stop, film.wanted.stop)
+            done = min(part.frames.stop, film.wanted.stop) - film.wanted.start
+            logger.info("%s: %d of %d frames", film.facts.path, done, len(film.wanted))
             yield part
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lightning_pose.geometry.boxes import join_boxes
+from lightning_pose.inference.stretch_origins import check_origins
 from lightning_pose.io.bboxes import COLUMNS, read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions, write_predictions
-from lightning_pose.io.provenance import read_provenance
 from lightning_pose.io.tables import read_rows
 from lightning_pose.io.video_facts import probe_video
-from lightning_pose.traces import RUNTIME_FACT
 from lightning_pose.types import Predictions, Problem, UserError
 
 
@@ -26,25 +24,27 @@ def merge_files(paths: Sequence[Path], output: Path, video: Path | None = None) 
     ----------
     paths : predictions CSVs, or bounding-box CSVs.
     output : the CSV to write.
-    video : the video, to check that nothing is missing at its end; None = not checked.
+    video : the video, to check that it is theirs and that nothing is missing at its end; None = not checked.
 
     Raises
     ------
     UserError
-        If they are no such files, or do not fit together: frames that are missing or there twice, networks
-        that were computed differently.
+        If they are no such files, or do not fit together: frames that are missing or there twice, other
+        videos, models or settings, networks that were computed differently.
     """
     header = read_rows(paths[0])[:1]
     if header and {*COLUMNS} <= {name.strip() for name in header[0]}:
         boxes = [read_bboxes(path) for path in paths]
         order = _in_order(paths, [own.index for own in boxes], video)
+        check_origins([paths[place] for place in order], video)
         write_bboxes(join_boxes([boxes[place] for place in order]), output)
     else:
         predictions = [read_predictions(path) for path in paths]
         order = _in_order(paths, [own.index for own in predictions], video)
-        _same_runtimes([paths[place] for place in order])
-        _same_keypoints([paths[place] for place in order], [predictions[place] for place in order])
-        write_predictions(_join_predictions([predictions[place] for place in order]), output)
+        own_paths, parts = [paths[place] for place in order], [predictions[place] for place in order]
+        check_origins(own_paths, video)
+        _same_columns(own_paths, parts)
+        write_predictions(_join_predictions(parts), output)
 
 
 def _in_order(paths: Sequence[Path], indices: list[list], video: Path | None) -> list[int]:
@@ -79,29 +79,7 @@ def _is_stretch(index: list) -> bool:
     return bool(index) and isinstance(index[0], int) and index == list(range(index[0], index[0] + len(index)))
 
 
-def _same_runtimes(paths: Sequence[Path]) -> None:
-    """Refuse predictions of which is known that runtimes differ, which round differently."""
-    folders = {path.parent: read_provenance(path.parent) for path in paths}
-    told = {path: _runtimes(folders[path.parent], path.name) for path in paths}
-    known = {path: runtimes for path, runtimes in told.items() if runtimes}
-    first = next(iter(known), None)
-    problems = [
-        Problem(str(path), f"networks computed as in {first} ({known[first]})", runtimes)
-        for path, runtimes in known.items()
-        if first is not None and runtimes != known[first]
-    ]
-    if problems:
-        raise UserError(problems)
-
-
-def _runtimes(provenance: dict[str, dict[str, Any]], name: str) -> str:
-    """Return what computed the networks behind a file; empty if that is not known."""
-    run = provenance["runs"].get(provenance["files"].get(name, {}).get("run"), {})
-    facts = {key: value for key, value in run.items() if key.startswith(RUNTIME_FACT)}
-    return ", ".join(f"{key.removeprefix(RUNTIME_FACT)}: {facts[key]}" for key in sorted(facts))
-
-
-def _same_keypoints(paths: list[Path], parts: list[Predictions]) -> None:
+def _same_columns(paths: list[Path], parts: list[Predictions]) -> None:
     names = parts[0].keypoint_names
     problems = [
         Problem(
@@ -112,8 +90,20 @@ def _same_keypoints(paths: list[Path], parts: list[Predictions]) -> None:
         for path, own in zip(paths, parts, strict=True)
         if own.keypoint_names != names
     ]
+    has_boxes = parts[0].xywh_frame_px is not None
+    problems += [
+        Problem(
+            f"{path}, header", f"{_box_columns(has_boxes)}, as in {paths[0]}", _box_columns(not has_boxes)
+        )
+        for path, own in zip(paths, parts, strict=True)
+        if (own.xywh_frame_px is not None) != has_boxes
+    ]
     if problems:
         raise UserError(problems)
+
+
+def _box_columns(has_boxes: bool) -> str:
+    return "columns of boxes" if has_boxes else "no columns of boxes"
 
 
 def _join_predictions(parts: list[Predictions]) -> Predictions:

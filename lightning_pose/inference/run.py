@@ -11,16 +11,17 @@ from typing import Any
 
 from lightning_pose.data.context import find_context
 from lightning_pose.data.crops import crop_labeled_images
+from lightning_pose.data.frame_labels import frame_hw_trained_on, is_of_crops, is_other_shape
 from lightning_pose.evaluation.metrics import pixel_error
 from lightning_pose.geometry.boxes import boxes_from_keypoints, rule_of
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
-from lightning_pose.io.destination import check_destinations
+from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.images import image_size, refuse_outside
-from lightning_pose.io.labels import read_labels
+from lightning_pose.io.labels import read_labels, refuse_repeated
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
 from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
 from lightning_pose.settings import Settings, WorkflowSettings, takes_context
@@ -53,10 +54,12 @@ def predict(
     resolved = [resolve_input(path, data_dir or Path(settings.data.data_dir)) for path in inputs]
     labels = [read_labels(path) for path in resolved]
     for path, entry in zip(resolved, labels, strict=True):
+        refuse_repeated(entry, path)
         same_keypoints(path, entry, settings)
         if data_dir is None:
             _same_kind_of_images(path, settings)
         refuse_outside(entry.image_paths, _images_dir(path, data_dir, settings), path)
+    refuse_inputs([output] if output else [], resolved)
     check_destinations([output or _predictions_csv(model_dir, path) for path in resolved])
     predictor = Predictor(model_dir, overrides)
     for path, entry in zip(resolved, labels, strict=True):
@@ -213,10 +216,20 @@ def resolve_input(path: Path, data_dir: Path) -> Path:
 
 
 def _same_kind_of_images(path: Path, settings: Settings) -> None:
-    """Refuse frames for a model of crops: its data folder may have crops under the frames' very names."""
-    if crops_dir(Path(settings.data.csv_file)) is not None and crops_dir(path) is None:
-        expected = f"crops, as {Path(settings.data.csv_file).name} of the training, or --data_dir"
-        raise UserError(Problem(str(path), expected, "a CSV of frames"))
+    """Refuse frames for a model of crops, and crops for one that is known to be of frames.
+
+    A model's data folder may have images of the other kind under the very names.
+    """
+    own = Path(settings.data.csv_file).name
+    if crops_dir(path) is None:
+        if is_of_crops(settings):
+            expected = f"crops, as {own} of the training, or --data_dir"
+            raise UserError(Problem(str(path), expected, "a CSV of frames"))
+        return
+    crop_hw = tuple((read_manifest(path.parent / MANIFEST) or {})["crop_size"])
+    if is_other_shape(frame_hw_trained_on(settings), crop_hw):
+        expected = f"whole frames, as {own} of the training, or --data_dir"
+        raise UserError(Problem(str(path), expected, "a CSV of crops"))
 
 
 def same_keypoints(path: Path, labels: Labels, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.data.clips import read_video_boxes
+from lightning_pose.data.frame_labels import frame_hw_trained_on, is_of_crops, is_other_shape
 from lightning_pose.geometry.boxes import rule_of
 from lightning_pose.geometry.film_parts import FilmParts
 from lightning_pose.geometry.film_track import track_boxes
@@ -25,7 +26,6 @@ from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import VideoCrops, read_video_crops
 from lightning_pose.inference.video_output import KEYPOINTS_ONLY, VideoOutput, write_video_predictions
 from lightning_pose.io.bboxes import boxes_digest, write_bboxes
-from lightning_pose.io.crop_manifest import crops_dir
 from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.files import alone
 from lightning_pose.io.model_dir import read_model_settings
@@ -38,7 +38,8 @@ from lightning_pose.io.video_damage import (
 )
 from lightning_pose.io.video_facts import VideoFacts, uneven_frames
 from lightning_pose.io.video_stretch import parse_frames
-from lightning_pose.settings import WorkflowSettings
+from lightning_pose.settings import Settings, WorkflowSettings
+from lightning_pose.traces import BOXES_FACT, note_fact
 from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -108,8 +109,8 @@ def predict_videos(
             raise UserError(Problem(name, expected, "one"))
     stretches = find_stretches(videos, allow_truncated, frames)
     boxes = read_given_boxes(stretches, bbox_csvs)
-    is_of_crops = crops_dir(Path(read_model_settings(model_dir, overrides).data.csv_file)) is not None
-    crops = [_crops_shown(own.facts.path, is_of_crops, bool(bbox_csvs)) for own in stretches]
+    settings = read_model_settings(model_dir, overrides)
+    crops = [_crops_shown(own.facts, settings, bool(bbox_csvs)) for own in stretches]
     destinations = [output or predictions_csv(model_dir, own) for own in stretches]
     check_destinations(destinations, sum(size_of_output(own, model_dir) for own in stretches))
     predictor = Predictor(model_dir, overrides)
@@ -141,12 +142,18 @@ def size_of_output(stretch: Stretch, model_dir: Path) -> int:
     return frames * BYTES_OF_KEYPOINT * len(read_model_settings(model_dir).data.keypoint_names or [])
 
 
-def _crops_shown(video: Path, is_of_crops: bool, has_boxes: bool) -> VideoCrops | None:
+def _crops_shown(facts: VideoFacts, settings: Settings, has_boxes: bool) -> VideoCrops | None:
     """Return what a video of crops shows; None for one of frames, which a model of crops needs boxes for."""
-    crops = read_video_crops(video)
+    crops = read_video_crops(facts.path)
+    trained_hw = None if crops is None and not has_boxes else frame_hw_trained_on(settings)
     if crops is not None and has_boxes:
-        raise UserError(Problem("--bbox", f"none for {video}, whose frames are crops already", "boxes"))
-    if crops is None and is_of_crops and not has_boxes:
+        raise UserError(Problem("--bbox", f"none for {facts.path}, whose frames are crops already", "boxes"))
+    if crops is not None and is_other_shape(trained_hw, crops.crop_hw):
+        expected = "a video of whole frames, which the model was trained on"
+        raise UserError(Problem(str(facts.path), expected, "one of crops"))
+    if has_boxes and trained_hw is not None and sorted(trained_hw) == sorted((facts.height, facts.width)):
+        raise UserError(Problem("--bbox", "none, since the model was trained on whole frames", "boxes"))
+    if crops is None and is_of_crops(settings) and not has_boxes:
         trained = "since the model was trained on crops"
         expected = f"the box of each frame, {trained} (or --bbox_dir, or a video of `litpose crop`)"
         raise UserError(Problem("--bbox", expected, "none"))
@@ -177,6 +184,7 @@ def read_given_boxes(stretches: Sequence[Stretch], bbox_csvs: Sequence[Path]) ->
     UserError
         The first problem of every file.
     """
+    note_fact(BOXES_FACT, [str(csv) for csv in bbox_csvs])
     if not bbox_csvs:
         return [None] * len(stretches)
     boxes: list[np.ndarray | None] = []

@@ -34,6 +34,21 @@ def check_destinations(paths: Iterable[Path], needed_bytes: float = 0) -> None:
         raise UserError(problems.values())
 
 
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write a file that is read, by whatever path.
+
+    Raises
+    ------
+    UserError
+        Naming each.
+    """
+    read = {path.resolve(): path for path in inputs if path.is_file()}
+    wrong = [path for path in outputs if path.resolve() in read]
+    if wrong:
+        expected = "a file to write other than those that are read"
+        raise UserError(Problem(str(path), expected, str(read[path.resolve()])) for path in wrong)
+
+
 def _problem(path: Path, needed_bytes: float) -> Problem | None:
     if path.is_dir():
         return Problem(str(path), "a file to write", "a folder")

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 SEAL = "checksum"  # key of a JSON file: of everything else in it
+MOST_REMOVALS = 100  # of a lock's folder, one after the other, by other commands
 STEM_LENGTH = 40  # characters of a name that its temporary neighbour has too: file systems take 255 bytes
 
 
@@ -97,12 +98,15 @@ def alone(path: str | Path) -> Iterator[bool]:
 
 def _take(lock: Path, path: Path) -> tuple[int | None, bool]:
     """Return the open file that holds a lock, None if there can be none; and whether it was waited for."""
-    waited = False
+    waited, missing = False, 0
     while True:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:  # who held it removed the folder
+        except FileNotFoundError:  # who held it removed the folder, or no file can ever be made there
+            missing += 1
+            if missing == MOST_REMOVALS:
+                return None, waited
             continue
         except OSError:
             return None, waited

@@ -8,7 +8,13 @@ import numpy as np
 
 from lightning_pose.io.changed import check_unchanged
 from lightning_pose.io.crop_manifest import MANIFEST
-from lightning_pose.io.tables import KeypointTable, parse_keypoint_rows, read_rows, write_keypoint_table
+from lightning_pose.io.tables import (
+    HEADER_ROWS,
+    KeypointTable,
+    parse_keypoint_rows,
+    read_rows,
+    write_keypoint_table,
+)
 from lightning_pose.types import Labels, Problem, UserError
 
 VISIBILITIES = (0, 1, 2)
@@ -55,6 +61,21 @@ def parse_labels(path: Path, rows: list[list[str]]) -> Labels:
         visible=visible,
         scorer=table.scorer,
     )
+
+
+def refuse_repeated(labels: Labels, path: str | Path) -> None:
+    """Refuse labels of which an image has several: it would count as often.
+
+    Raises
+    ------
+    UserError
+        Naming the first row of an image that is there before.
+    """
+    seen: set[str] = set()
+    for number, name in enumerate(labels.image_paths, HEADER_ROWS + 1):
+        if name in seen:
+            raise UserError(Problem(f"{path}, row {number}", "each image once", f"{name} again"))
+        seen.add(name)
 
 
 def write_labels(labels: Labels, path: str | Path) -> None:

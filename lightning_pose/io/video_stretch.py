@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_facts import VideoFacts
 from lightning_pose.types import Problem, UserError
+
+
+def refuse_other_frames(csv: Path, index: Sequence[str | int], facts: VideoFacts) -> None:
+    """Refuse rows in the order of frames of which the last is none of a video: they are another's.
+
+    Raises
+    ------
+    UserError
+        Naming the file and its last row.
+    """
+    last = index[-1]
+    if not isinstance(last, int) or last >= facts.frame_count:
+        raise UserError(Problem(str(csv), f"frames 0 to {facts.frame_count - 1} of {facts.path}", str(last)))
 
 
 def parse_frames(text: str, facts: VideoFacts) -> range:

@@ -64,13 +64,18 @@ def steps(lab) -> dict[str, Step]:
     for size, path in (("32", boxes), ("40", other_boxes)):
         run("create_bbox", "--predictions", found, "--output", path, "--data_dir", data,
             "--crop_size", size)  # fmt: skip
-    members = [text for seed in "01" for text in ("--member", "single", seed, found, found_new)]
+    again = [shutil.copy(own, lab / f"again_{Path(own).parent.name}") for own in (found, found_new)]
+    members = ["--member", "single", "0", found, found_new, "--member", "single", "1", *map(str, again)]
     run("crop", "--labels", labels, "--bbox", boxes, "--data_dir", data, "--output_dir", lab / "crops",
         "--crop_size", "64x64")  # fmt: skip
     run("crop", lab / "film.mp4", "--bbox", lab / "film.csv", "--output_dir", lab / "crops",
         "--crop_size", "64x64")  # fmt: skip
     crops, cropped_film = lab / "crops/labels.csv", lab / "crops/film.mp4/cropped_film.mp4"
+    run("train", lab / "tiny.yaml", "--output_dir", lab / "pose", "--skip_predict", "--overrides",
+        f"data.csv_file={crops / 'cropped_labels.csv'}",
+        f"data.data_dir={lab / 'crops' / 'cropped_images'}")  # fmt: skip
     detector, film, rows = str(lab / "detector"), str(lab / "film.mp4"), str(lab / "film.csv")
+    pose = str(lab / "pose")
     every = [
         _step("train", ["train", str(lab / "tiny.yaml"), "--output_dir", "OUT", "--skip_predict",
                         "--overrides", "training.rng_seed_model_pt=0"],
@@ -98,9 +103,9 @@ def steps(lab) -> dict[str, Step]:
               {data: other_data}, lab / "detector"),
         _step("crop_qa", ["crop_qa", "--bbox", boxes, "--labels", labels, "--predictions", found,
                           "--data_dir", data, "--output", "OUT/qa.csv"], {boxes: other_boxes}),
-        _step("predict_crops", ["predict", detector, str(crops / "cropped_labels.csv"), "--output",
+        _step("predict_crops", ["predict", pose, str(crops / "cropped_labels.csv"), "--output",
                                 "OUT/predictions.csv"]),
-        _step("predict_cropped_film", ["predict", detector, str(cropped_film), "--output",
+        _step("predict_cropped_film", ["predict", pose, str(cropped_film), "--output",
                                        "OUT/predictions.csv"]),
         _step("remap_crops", ["remap", found, str(crops / "bbox.csv"), "--output", "OUT/remapped.csv"]),
     ]  # fmt: skip

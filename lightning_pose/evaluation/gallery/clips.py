@@ -18,7 +18,7 @@ from lightning_pose.evaluation.ood import ensemble_standard_deviation
 from lightning_pose.io.files import sha256
 from lightning_pose.io.predictions import read_predictions
 from lightning_pose.io.video import Video, open_video
-from lightning_pose.io.video_facts import probe_video
+from lightning_pose.io.video_facts import VideoFacts, probe_video
 from lightning_pose.io.video_writer import write_video
 from lightning_pose.types import Predictions, Problem, UserError
 
@@ -129,8 +129,49 @@ def thinned(trace: np.ndarray, longest: int = LONGEST_TRACE) -> np.ndarray:
     return np.where(np.isfinite(rows), rows, np.nan)
 
 
+@dataclass(frozen=True)
+class VideoFound:
+    """A video and what its members found in it.
+
+    Parameters
+    ----------
+    facts : of the video.
+    members : whose predictions they are.
+    keypoint_names : list of str
+    keypoints_px : array, (M, T, K, 2)
+    confidence : array, (M, T, K)
+    """
+
+    facts: VideoFacts
+    members: list[VideoMember]
+    keypoint_names: list[str]
+    keypoints_px: np.ndarray
+    confidence: np.ndarray
+
+
+def read_videos(members: Sequence[VideoMember]) -> list[VideoFound]:
+    """Read what the members of one or several videos found.
+
+    Raises
+    ------
+    UserError
+        If a video cannot be read, or predictions do not fit it or one another.
+    """
+    videos = dict.fromkeys(member.video for member in members)
+    return [_read_video(video, [own for own in members if own.video == video]) for video in videos]
+
+
+def _read_video(path: Path, members: list[VideoMember]) -> VideoFound:
+    facts = probe_video(path)
+    predictions = [_read(member, facts.frame_count) for member in members]
+    names = _same_keypoints(predictions, members)
+    keypoints_px = np.stack([_in_order(own, own.keypoints_px, names) for own in predictions])
+    confidence = np.stack([_in_order(own, own.confidence, names) for own in predictions])
+    return VideoFound(facts, members, names, keypoints_px, confidence)
+
+
 def cut_clips(
-    members: Sequence[VideoMember],
+    videos: Sequence[VideoFound],
     folder: Path,
     known: Mapping[str, int],
     count: int,
@@ -140,46 +181,35 @@ def cut_clips(
 
     Parameters
     ----------
-    members : of one or several videos.
+    videos : and what was found in them.
     folder : of the gallery.
     known : sizes in bytes of clips of an earlier run, by name.
     count : of clips a video, at most.
     seconds : length of a clip.
-
-    Raises
-    ------
-    UserError
-        If predictions do not fit their video or one another.
     """
-    videos = dict.fromkeys(member.video for member in members)
-    return [
-        _cut_video(video, [own for own in members if own.video == video], folder, known, count, seconds)
-        for video in videos
-    ]
+    return [_cut_video(found, folder, known, count, seconds) for found in videos]
 
 
 def _cut_video(
-    path: Path, members: list[VideoMember], folder: Path, known: Mapping[str, int], count: int, seconds: float
+    found: VideoFound, folder: Path, known: Mapping[str, int], count: int, seconds: float
 ) -> VideoClips:
-    facts = probe_video(path)
-    predictions = [_read(member, facts.frame_count) for member in members]
-    names = _same_keypoints(predictions, members)
-    keypoints_px = np.stack([_in_order(own, own.keypoints_px, names) for own in predictions])
-    confidence = np.stack([_in_order(own, own.confidence, names) for own in predictions])
+    facts, keypoints_px, confidence = found.facts, found.keypoints_px, found.confidence
     measure, trace = uncertainty(keypoints_px, confidence)
     times_s = facts.times_s
     rate = (len(times_s) - 1) / times_s[-1] if len(times_s) > 1 and times_s[-1] > 0 else 1.0
-    digest, video = sha256(path), open_video(facts)
+    digest, video = sha256(facts.path), open_video(facts)
     clips = []
     for start, stop in find_moments(trace, max(round(seconds * rate), 1), count):
         name = hashlib.sha256(f"{digest} {start} {stop}".encode()).hexdigest()[:16] + ".mp4"
         size = _cut(video, start, stop, folder / CLIPS / name, known.get(name))
         part = slice(start, stop)
-        frames = _frames(members, names, keypoints_px[:, part], confidence[:, part], start)
+        frames = _frames(
+            found.members, found.keypoint_names, keypoints_px[:, part], confidence[:, part], start
+        )
         clips.append(Clip(name, start, times_s[part] - times_s[start], frames, size))
     video.close()
     duration = float(times_s[-1]) + 1 / rate
-    return VideoClips(path.name, (facts.height, facts.width), duration, measure, trace, clips)
+    return VideoClips(facts.path.name, (facts.height, facts.width), duration, measure, trace, clips)
 
 
 def _read(member: VideoMember, frame_count: int) -> Predictions:

@@ -19,10 +19,10 @@ from lightning_pose.evaluation.ood_input import (
     ALL,
     MemberFiles,
     MissingMember,
-    check_kinds,
     match_predictions,
     order_keypoints,
 )
+from lightning_pose.evaluation.set_checks import check_members, check_sets
 from lightning_pose.io.bboxes import read_matching_boxes
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.predictions import read_predictions
@@ -105,9 +105,12 @@ def read_gallery(
     if ood_labels is not None:
         wanted = order_keypoints(read_labels(ood_labels), ood_labels, labels.keypoint_names)
         sets.append(_read_set(OOD, ood_labels, wanted, members, boxes))
-        twice = sorted(set(ind.paths) & set(sets[1].paths))
-        if twice:
-            raise UserError(Problem(str(ood_labels), f"other images than {ind_labels}", twice[0]))
+        check_sets(
+            [
+                (csv, dict.fromkeys(own.paths, b""))
+                for csv, own in zip((ind_labels, ood_labels), sets, strict=True)
+            ]
+        )
     return GalleryFrames(
         paths=[path for own in sets for path in own.paths],
         sets=[name for own in sets for name in own.sets],
@@ -135,14 +138,9 @@ def _diverged_notes(frames: GalleryFrames) -> list[str]:
 
 
 def _check_members(members: Sequence[MemberFiles], boxes: Sequence[BoxFiles]) -> None:
+    check_members(members)
     names = [(member.kind, member.seed) for member in members]
     problems = [
-        Problem("--member", "each kind and seed once", f"{kind} {seed} again")
-        for kind, seed in dict.fromkeys(names)
-        if names.count((kind, seed)) > 1
-    ]
-    check_kinds([kind for kind, _ in names], "--member")
-    problems += [
         Problem("--bbox", "the kind and seed of a --member", f"{own.kind} {own.seed}")
         for own in boxes
         if (own.kind, own.seed) not in names

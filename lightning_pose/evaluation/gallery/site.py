@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_pose.evaluation.colors import kind_colors
-from lightning_pose.evaluation.gallery.clips import CLIPS, VideoMember, cut_clips
+from lightning_pose.evaluation.gallery.clips import CLIPS, VideoMember, cut_clips, read_videos
 from lightning_pose.evaluation.gallery.data_file import clips_script, data_script
 from lightning_pose.evaluation.gallery.frames import GalleryFrames
 from lightning_pose.evaluation.gallery.pictures import draw_pictures, remove_others
@@ -69,8 +69,9 @@ def write_gallery(
         raise UserError(Problem("--output", f"a file named {INDEX}", str(index)))
     folder = index.parent
     known, choice = _known(folder, "frames"), choice or ClipChoice()
+    found = read_videos(choice.members)
     pictures = draw_pictures(frames.paths, frames.labels_px, data_dir, folder, known, largest_side)
-    videos = cut_clips(choice.members, folder, _known(folder, CLIPS), choice.count, choice.seconds)
+    videos = cut_clips(found, folder, _known(folder, CLIPS), choice.count, choice.seconds)
     clips = {clip.file: clip.bytes for video in videos for clip in video.clips}
     entries = dict(zip(frames.paths, pictures.entries, strict=True))
     script = data_script(frames, pictures, title, skeleton, colors)

@@ -77,6 +77,14 @@ def test_a_video_tells_its_frame_size(create, tmp_path) -> None:
     assert read_bboxes(tmp_path / "bbox.csv").xywh_px[1].tolist() == [0, (HEIGHT - WIDTH) // 2, WIDTH, WIDTH]
 
 
+def test_predictions_on_another_video_are_refused(create, tmp_path, capsys) -> None:
+    film = write_film(tmp_path / "a.mp4", 2)
+    for index, last in (([0, 1, 2], "2"), (["a.jpg", "b.jpg"], "b.jpg")):
+        assert create("--video", str(film), index=index) == 2
+        expected = f"predictions.csv: expected frames 0 to 1 of {film}, found {last}"
+        assert expected in capsys.readouterr().err and not (tmp_path / "bbox.csv").exists()
+
+
 def test_boxes_of_a_video_are_carried_through_frames_without_the_animal(create, tmp_path) -> None:
     frames, confidence = list(range(12)), [1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0]
     for options in ([], ["--window", "1", "--max_speed", "null", "--min_cutoff", "null"]):

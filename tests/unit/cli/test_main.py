@@ -1,5 +1,7 @@
 """What the command does around every subcommand."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -27,3 +29,67 @@ def test_a_thread_that_fails_is_told_in_one_line(tmp_path, monkeypatch, capsys, 
     if not debug:
         told = capsys.readouterr().err
         assert "writer ended: OSError: the disk is gone" in told and "Traceback" not in told
+
+
+@pytest.fixture
+def score(tmp_path, monkeypatch):
+    """Run `litpose score` on files of two frames, with options that it shall refuse before it reads any."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in ("predictions.csv", "labels.csv"):
+        (folder / name).write_text(name)
+
+    def run(*options) -> int:
+        monkeypatch.setattr("lightning_pose.cli.score.run", lambda args: pytest.fail("it worked"))
+        own = ["score", folder / "predictions.csv", folder / "labels.csv", *options]
+        return main([str(argument) for argument in own])
+
+    return folder, run
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("{}", "{}: expected a file to write, found a folder"),
+        ("{}/labels.csv", "{}/labels.csv: expected a file to write other than those that are read, found"),
+        ("{}/../files/labels.csv", "other than those that are read, found {}/labels.csv"),
+        ("{}/link.csv", "{}/link.csv: expected a file to write other than those that are read, found"),
+        ("{}/labels.csv/new.csv", "{}/labels.csv/new.csv: expected a folder to write into"),
+        ("/proc/1/x.csv", "/proc/1/x.csv: expected a folder that can be written, found /proc/1"),
+    ],
+)
+def test_outputs_are_looked_at_before_any_work(score, capsys, output, message) -> None:
+    folder, run = score
+    (folder / "link.csv").symlink_to(folder / "labels.csv")
+    before = sorted(path.name for path in folder.iterdir())
+    assert run("--output", output.format(folder)) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and message.format(folder) in lines[0]
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert (folder / "labels.csv").read_text() == "labels.csv"
+
+
+def test_files_in_lists_of_arguments_are_read_too(tmp_path, capsys) -> None:
+    for name in ("labels.csv", "predictions.csv"):
+        (tmp_path / name).write_text("")
+    files = [str(tmp_path / name) for name in ("labels.csv", "predictions.csv")]
+    assert main(["calibrate", "--set", "InD", *files, "--output", files[1]]) == 2
+    assert f"{files[1]}: expected a file to write other than those" in capsys.readouterr().err
+
+
+def test_a_working_folder_that_was_removed_is_told(tmp_path) -> None:
+    lines = (
+        "import os, sys",
+        "from lightning_pose.cli.main import main",
+        "os.rmdir(os.getcwd())",
+        "sys.exit(main(['score', 'a.csv', 'b.csv', '--output', 'c.csv']))",
+    )
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=tmp_path / "gone", capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "litpose score: working folder: expected one that is there, found none: it was removed\n"
+    )

@@ -110,6 +110,7 @@ def test_what_no_longer_belongs_together_is_refused(film, tmp_path, capsys) -> N
         ("odd", "--crop_size: expected an even height and width, as H.264 has them, found 33x32"),
         ("few", f"boxes.csv, row {FRAMES + 1}: expected frame {FRAMES - 1}"),
         ("huge", "boxes.csv, row 5: expected h and w up to 384"),
+        ("outside", "boxes.csv: expected boxes that lie in frames of 96x64 px"),
         ("nan", "boxes.csv, row 5 (3): expected numbers x, y, h, w"),
         ("empty", "film.mp4: expected a video, found an empty file"),
         ("cut", "truncated or damaged (make a whole one of these: ffmpeg -i film.mp4 "),
@@ -122,6 +123,8 @@ def test_bad_input_leaves_nothing(film, tmp_path, capsys, change, message) -> No
     rows, xywh_px = slice(-1) if change == "few" else slice(None), boxes.xywh_px.copy()
     if change == "huge":
         xywh_px[3, 2:] = 30, 9000
+    elif change == "outside":
+        xywh_px[:, 0] = 96
     write_bboxes(Boxes(boxes.index[rows], xywh_px[rows]), tmp_path / "boxes.csv")
     if change == "nan":
         lines = (tmp_path / "boxes.csv").read_text().splitlines()

@@ -1,6 +1,7 @@
 """Expected errors and intervals: what must be true of made-up errors, and the files of the two commands."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,36 @@ def calibrated(folder):
     ]
     assert main(["calibrate", *sets, "--output", str(folder / "calibration.json")]) == 0
     return folder / "calibration.json"
+
+
+def test_plots_of_another_format_are_refused_before_anything_is_written(tmp_path, capsys) -> None:
+    calibration = calibrated(tmp_path)
+    film = write_film(tmp_path / "film.mp4", 40)
+    write_video_predictions(tmp_path, 40)
+    before = sorted(tmp_path.rglob("*"))
+    files = [calibration, tmp_path / "video.csv", "--output", tmp_path / "out.csv"]
+    more = ["--plot", tmp_path / "a.pdf", tmp_path / "a.txt", "--video", film, "--label_next", tmp_path / "n"]
+    assert main(["expected_error", *map(str, [*files, *more])]) == 2
+    assert "a.txt: expected a name that ends in .pdf, .png, .svg, found .txt" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "message"),
+    [
+        ("InD", "OOD", "--set: expected each name once, found InD again"),
+        ("OOD", "InD", "copy.csv: expected other images than"),
+    ],
+)
+def test_sets_that_count_twice_are_refused(tmp_path, capsys, name, file, message) -> None:
+    sets = write_set(tmp_path, "InD", 60, 1)
+    _, _, labels, predictions = write_set(tmp_path, file, 60, 1)
+    shutil.copyfile(labels, tmp_path / "copy.csv")
+    sets += ["--set", name, str(tmp_path / "copy.csv"), predictions]
+    assert main(["calibrate", *sets, "--output", str(tmp_path / "calibration.json")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("litpose calibrate:") == 1
+    assert not (tmp_path / "calibration.json").exists()
 
 
 def write_video_predictions(folder, frames):

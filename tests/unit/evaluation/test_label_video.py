@@ -188,7 +188,7 @@ def test_a_model_folder_knows_where_everything_is(files) -> None:
         (["--contact_sheet", "x.jpg"], "--contact_sheet: expected a file named *.png"),
         (["--bbox", "FEW"], "few.csv: expected a row for each of the frames 0 to 29"),
         (["--bbox", "NONE"], "none.csv: expected a CSV file, found no such file"),
-        (["--output", "FILM"], "--output: expected another file than the video"),
+        (["--output", "FILM"], "film.mp4: expected a file to write other than those that are read"),
     ],
 )
 def test_bad_input_leaves_nothing(files, capsys, options, message) -> None:
@@ -216,6 +216,20 @@ def test_predictions_of_images_or_with_gaps_are_refused(files, capsys) -> None:
     assert (
         "expected a video and a predictions CSV, or a model's folder and a video" in capsys.readouterr().err
     )
+
+
+def test_predictions_on_a_longer_video_are_refused(files, capsys) -> None:
+    write_film(files / "film.mp4", FRAMES - 4)
+    for options in ((), ("--frames", "2:9")):
+        assert run(files, *options) == 2
+        expected = f"predictions.csv: expected frames 0 to {FRAMES - 5} of {files / 'film.mp4'}, found 29"
+        assert expected in capsys.readouterr().err and not (files / "out.mp4").exists()
+    count = FRAMES - 4
+    few = Predictions(list(range(count)), NAMES, keypoints()[:count], np.full((count, 2), 0.95))
+    write_predictions(few, files / "predictions.csv")
+    assert run(files, "--bbox", files / "b.csv") == 2
+    assert "b.csv: expected frames 0 to" in capsys.readouterr().err
+    assert run(files, "--bbox", files / "b.csv", "--allow_truncated") == 0
 
 
 def test_of_a_damaged_video_what_is_there_is_drawn_if_that_is_asked_for(files, capsys) -> None:

@@ -71,6 +71,12 @@ def test_other_images_or_keypoints_are_refused(own, message) -> None:
     assert str(caught.value).startswith("p.csv")
 
 
+def test_an_image_that_is_labelled_twice_is_refused() -> None:
+    twice = labels([*FRAMES[:2], FRAMES[0]])
+    with pytest.raises(UserError, match=r"l.csv, row 6: expected each image once, found a/1.jpg again"):
+        aligned(predictions(FRAMES[:2], keypoints_px=LABELLED_PX[:2], splits=None), twice)
+
+
 @pytest.fixture
 def run(tmp_path):
     """Write labels and each member's predictions, then compare; a member is (kind, offset, splits)."""

@@ -82,7 +82,9 @@ def test_a_long_note_is_drawn_on_all_pages(sweep, tmp_path) -> None:
         assert page.read_bytes() != (tmp_path / "noted" / page.name).read_bytes()
 
 
-def test_the_command(tmp_path, capsys) -> None:
+@pytest.fixture
+def files(tmp_path):
+    """Two seeds on two sets of three images, as arguments."""
     names = [f"{number}.jpg" for number in range(3)]
     for name in ("ind", "ood"):
         labels = Labels([f"{name}/{own}" for own in names], ["beak"], np.zeros((3, 1, 2)))
@@ -94,9 +96,13 @@ def test_the_command(tmp_path, capsys) -> None:
     options = [f"--{name}_labels={tmp_path / name}.csv" for name in ("ind", "ood")]
     for seed in "01":
         options += ["--member", "single", seed, *(str(tmp_path / f"{n}_{seed}.csv") for n in ("ind", "ood"))]
+    return options
+
+
+def test_the_command(files, tmp_path, capsys) -> None:
     output = tmp_path / "out" / "sweep_table.csv"
     texts = ["--output", str(output), "--output_text", str(output.with_suffix(".txt"))]
-    assert main(["sweep_table", *options, "--missing", "single", "2", *texts]) == 0
+    assert main(["sweep_table", *files, "--missing", "single", "2", *texts]) == 0
     rows = list(csv.DictReader(output.open()))
     assert [(row["set"], float(row["mean_px"]), row["missing_seeds"]) for row in rows] == [
         ("InD", 7.5, "2"),
@@ -104,3 +110,22 @@ def test_the_command(tmp_path, capsys) -> None:
     ]
     assert float(rows[0]["mean_standard_error_px"]) == 2.5
     assert capsys.readouterr().out == output.with_suffix(".txt").read_text()
+
+
+@pytest.mark.parametrize("command", ["sweep_table", "plot_ood"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("1", "0"), "--member: expected each kind and seed once, found single 0 again"),
+        (("ind_1.csv", "ind_0.csv"), "--member: expected each file once, found {}/ind_0.csv again"),
+        (("ood.csv", "ind.csv"), "{}/ind.csv: expected other images than {}/ind.csv, found ind/0.jpg"),
+    ],
+)
+def test_what_would_count_twice_is_refused(files, tmp_path, capsys, command, change, message) -> None:
+    before, after = change
+    own = [after if text == before else text.replace(f"/{before}", f"/{after}") for text in files]
+    own += ["--metrics", str(tmp_path / "out" / "metrics.csv")] if command == "plot_ood" else []
+    assert main([command, *own, "--output", str(tmp_path / "out" / "table.csv")]) == 2
+    error = capsys.readouterr().err
+    assert message.replace("{}", str(tmp_path)) in error and error.count(f"litpose {command}:") == 1
+    assert not (tmp_path / "out").exists()

@@ -273,6 +273,7 @@ def test_a_damaged_folder_is_refused(trained, film, cropzoom, capsys, content, m
     ("models", "options", "message"),
     [
         (("pose", "detector"), (), "a detector, trained on whole frames, found a model of crops"),
+        (("detector", "detector"), (), "a pose model, trained on crops, found a model of whole frames"),
         (("data", "pose"), (), "a trained model's folder with model.safetensors"),
         (("detector", "data"), (), "a trained model's folder"),
         (("detector", "pose"), ("--anchor_keypoints", "x,cross"), "anchor_keypoints: expected names among"),
@@ -288,9 +289,27 @@ def test_models_that_cannot_be_joined(trained, tmp_path, capsys, models, options
     assert not (tmp_path / "new").exists()
 
 
+def test_another_detector_is_no_pose_model(trained, tmp_path, capsys) -> None:
+    other = shutil.copytree(trained.detector, tmp_path / "other")
+    assert trained.run("create_cropzoom", trained.detector, other, "--output_dir", tmp_path / "new") == 2
+    assert "other: expected a pose model, trained on crops" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["detector", "pose"])
+def test_the_folder_of_a_model_takes_no_other(trained, capsys, kind) -> None:
+    folder = getattr(trained, kind)
+    assert trained.run("create_cropzoom", trained.detector, trained.pose, "--output_dir", folder) == 2
+    assert "a folder of its own for the cropzoom model, found model.safetensors" in capsys.readouterr().err
+    assert not (folder / "cropzoom.json").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("labels.csv", "--frames", "0:2"), "--frames: expected videos among the inputs, found none"),
+        (("labels.csv", "--detect_every", "auto"), "--detect_every: expected videos among the inputs"),
+        (("{film}", "a/film.mp4"), "a/film.mp4: expected inputs of different names"),
+        (("labels.csv", "{data}/labels.csv"), "labels.csv: expected inputs of different names"),
         (("labels.csv", "--detector_mode"), "--detector_mode: expected none with a cropzoom model"),
         (("{film}", "--bbox", "b.csv"), "b.csv: expected a CSV file, found no such file"),
         (("{film}", "--bbox_dir", "{pose}"), "film_bbox.csv, found none"),
@@ -313,7 +332,7 @@ def test_impossible_inputs_are_refused_before_anything_is_predicted(
     trained, film, cropzoom, capsys, arguments, message
 ) -> None:
     folder = cropzoom()
-    own = [argument.format(film=film[0], pose=trained.pose) for argument in arguments]
+    own = [argument.format(film=film[0], pose=trained.pose, data=trained.data) for argument in arguments]
     assert trained.run("predict", folder, *own) == 2
     assert message in capsys.readouterr().err
     assert sorted(path.name for path in folder.iterdir()) == ["cropzoom.json", "provenance.json"]
@@ -324,6 +343,16 @@ def test_crops_are_no_frames(trained, cropzoom, tmp_path, capsys) -> None:
     crops = tmp_path / "chain" / "crops" / "labels_new.csv" / "cropped_labels_new.csv"
     assert trained.run("predict", cropzoom(), crops) == 2
     assert "expected a CSV of frames, which the model crops itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["cropzoom", "detector"])
+def test_images_that_are_labelled_twice_are_refused(trained, cropzoom, tmp_path, capsys, kind) -> None:
+    lines = (trained.data / "labels.csv").read_text().splitlines()
+    (tmp_path / "twice.csv").write_text("\n".join([*lines, lines[3]]))
+    folder = cropzoom() if kind == "cropzoom" else trained.detector
+    assert trained.run("predict", folder, tmp_path / "twice.csv", "--data_dir", trained.data) == 2
+    assert f"twice.csv, row {len(lines) + 1}: expected each image once" in capsys.readouterr().err
+    assert not (folder / "image_preds" / "twice.csv").exists()
 
 
 def test_boxes_go_beside_a_cropzoom_models_predictions_alone(trained, film, tmp_path, capsys) -> None:

@@ -56,6 +56,13 @@ def test_a_short_stretch_is_not_paid_for_with_its_whole_part(facts, start, stop,
     assert own.detector.seen <= posed + 6 + 3 * 4  # warm-up, look-ahead, and what is decoded ahead
 
 
+def test_the_log_counts_the_frames_that_are_asked_for(facts, caplog) -> None:
+    caplog.set_level("INFO", "lightning_pose")
+    predict_film(model().film(facts, range(20, 40)))
+    told = [record.getMessage().split(": ")[1] for record in caplog.records if " frames" in record.message]
+    assert told == ["12 of 20 frames", "20 of 20 frames"]
+
+
 class Killed(Exception):
     """Takes the place of a power cut."""
 

@@ -88,6 +88,21 @@ def test_a_pose_model_trains_on_the_detectors_crops_with_its_own_settings(traine
 
 
 @pytest.mark.parametrize("name", CSVS)
+def test_labels_of_the_data_folder_are_not_overwritten(trained, detector, capsys, name) -> None:
+    before = (trained.data / name).read_bytes()
+    assert trained.run("predict", detector, name, "--output", trained.data / name) == 2
+    assert "other than those that are read" in capsys.readouterr().err
+    assert (trained.data / name).read_bytes() == before
+
+
+def test_a_detector_takes_no_crops(trained, detector, capsys) -> None:
+    crops = trained.detector / "image_preds" / "labels.csv" / "cropped_labels.csv"
+    assert trained.run("predict", detector, crops) == 2
+    assert "expected whole frames, as labels.csv of the training, or --data_dir" in capsys.readouterr().err
+    assert not (detector / "image_preds").exists()
+
+
+@pytest.mark.parametrize("name", CSVS)
 def test_boxes_hold_what_was_detected_and_crops_show_them(trained, name) -> None:
     folder = trained.detector / "image_preds" / name
     predictions, boxes = read_predictions(folder / "predictions.csv"), read_bboxes(folder / "bbox.csv")

@@ -152,8 +152,35 @@ def test_boxes_of_another_video_are_refused(trained, film, tmp_path, capsys) -> 
     assert f"a row for each of the frames 0 to {COUNT - 1}" in capsys.readouterr().err
 
 
+def test_boxes_outside_all_frames_are_refused_and_some_are_told(trained, film, tmp_path, capsys) -> None:
+    xywh_px = np.tile([0.0, 0, 40, 40], (COUNT, 1))
+    arguments = (trained.pose, film[0], "--bbox", tmp_path / "bbox.csv", "--output", tmp_path / "out.csv")
+    for outside, code, message in (
+        (
+            slice(3, 5),
+            0,
+            "2 boxes lie outside their frame, so that the crops are black: frame 3 is the first",
+        ),
+        (slice(0, COUNT), 2, f"bbox.csv: expected boxes that lie in frames of {WIDTH}x{HEIGHT} px"),
+    ):
+        xywh_px[outside, 0] = WIDTH
+        write_bboxes(Boxes(list(range(COUNT)), xywh_px), tmp_path / "bbox.csv")
+        (tmp_path / "out.csv").unlink(missing_ok=True)
+        assert trained.run("predict", *arguments) == code
+        assert message in capsys.readouterr().err and (tmp_path / "out.csv").exists() == (code == 0)
+
+
+def test_a_detector_takes_no_boxes(trained, film, detector, tmp_path, capsys) -> None:
+    write_bboxes(Boxes(list(range(COUNT)), np.tile([0.0, 0, 40, 40], (COUNT, 1))), tmp_path / "film_bbox.csv")
+    for option in (("--bbox", tmp_path / "film_bbox.csv"), ("--bbox_dir", tmp_path)):
+        assert trained.run("predict", detector, film[0], *option) == 2
+        expected = "--bbox: expected none, since the model was trained on whole frames, found boxes"
+        assert expected in capsys.readouterr().err and not (detector / "video_preds").exists()
+
+
 def test_boxes_are_of_one_video(trained, film, capsys) -> None:
-    assert trained.run("predict", trained.pose, film[0], film[0], "--bbox", "bbox.csv") == 2
+    other = film[0].with_name("other.mp4")
+    assert trained.run("predict", trained.pose, film[0], other, "--bbox", "bbox.csv") == 2
     assert "--bbox: expected one video, found 2 videos" in capsys.readouterr().err
 
 

@@ -61,6 +61,28 @@ def test_boxes_for_crops_are_refused(trained, cropzoom, pose, capsys) -> None:
     assert "--bbox: expected none for" in capsys.readouterr().err
 
 
+def test_models_of_whole_frames_refuse_crops(trained, cropzoom, tmp_path, capsys) -> None:
+    video, folder = cropzoom / "cropped_film.mp4", cropzoom.parent.parent
+    detector = shutil.copytree(trained.detector, tmp_path / "detector")
+    before = sorted(folder.rglob("*"))
+    for model, expected in (
+        (detector, "a video of whole frames, which the model was trained on"),
+        (folder, "a video of frames, which the model crops itself"),
+    ):
+        assert trained.run("predict", model, video) == 2
+        assert f"cropped_film.mp4: expected {expected}, found one of crops" in capsys.readouterr().err
+    assert not (detector / "video_preds").exists() and sorted(folder.rglob("*")) == before
+
+
+def test_a_model_whose_labels_are_gone_may_be_one_of_crops(trained, cropzoom, tmp_path) -> None:
+    elsewhere = shutil.copytree(trained.detector, tmp_path / "elsewhere")
+    config = elsewhere / "config.yaml"
+    config.write_text(config.read_text().replace("csv_file: labels.csv", "csv_file: other.csv"))
+    (elsewhere / "provenance.json").unlink()
+    arguments = ("predict", elsewhere, cropzoom / "cropped_film.mp4", "--output", tmp_path / "out.csv")
+    assert trained.run(*arguments) == 0
+
+
 def test_boxes_that_changed_are_noticed_before_anything_is_predicted(trained, cropzoom, pose, capsys) -> None:
     boxes = read_bboxes(cropzoom / "bbox.csv")
     write_bboxes(Boxes(boxes.index, boxes.xywh_px + 1), cropzoom / "bbox.csv")

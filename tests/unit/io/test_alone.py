@@ -90,6 +90,15 @@ def test_where_no_lock_can_be_made_all_goes_on(tmp_path) -> None:
         assert not waited
 
 
+def test_a_folder_that_takes_no_files_is_given_up(tmp_path, monkeypatch) -> None:
+    def refuse(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "open", refuse)
+    with alone(tmp_path / "a.csv") as waited:
+        assert not waited
+
+
 def test_what_another_command_put_in_place_meanwhile_is_not_told_as_ours(tmp_path) -> None:
     with recorded(["litpose", "score"], MODULE):
         for name in ("a.csv", "b.csv"):
