@@ -22,6 +22,7 @@ from lightning_pose.types import Problem, UserError
 PREDICTIONS, ERRORS, TABLE = "predictions.csv", "_pixel_error.csv", "ood_metrics.csv"
 # of a run, besides code, packages and what was read; command and times say where and when, not what
 OF_RUNS = ("python", "machine", "device", "precision", "threads", "seeds")
+PLACES = ("frame", "keypoint", "threshold", "coverage")  # of samples and points of curves, in the table
 SETTINGS_SUFFIXES = (".yaml", ".yml")
 NONE = "none"
 
@@ -222,13 +223,20 @@ def _compare_tables(name: str, first: Path, second: Path) -> Iterator[Difference
 
 
 def _statistics(path: Path) -> dict[str, str]:
+    """Return the numbers of whole sets, of kinds, pairs of kinds and single members, by what each is of."""
     header, *rows = read_rows(path) or [[]]
     records = [dict(zip(header, row, strict=False)) for row in rows]
     return {
-        " ".join(row.get(key, "") for key in ("set", "kind", "statistic")): row.get("value", "")
+        _statistic_name(row): row.get("value", "")
         for row in records
-        if not row.get("frame") and not row.get("threshold") and not row.get("keypoint")
+        if not any(row.get(place) for place in PLACES)
     }
+
+
+def _statistic_name(row: Mapping[str, str]) -> str:
+    seed, versus = row.get("seed"), row.get("versus")
+    whose = [f"seed {seed}"] if seed else [f"less {versus}"] if versus else []
+    return " ".join([row.get("set", ""), row.get("kind", ""), *whose, row.get("statistic", "")])
 
 
 def _compare_lists(file: str, what: str, first: list, second: list) -> Iterator[Difference]:

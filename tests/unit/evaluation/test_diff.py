@@ -151,3 +151,20 @@ def test_the_table_of_plots(folders) -> None:
     for folder, value in zip(folders, ("1.5", "1.75"), strict=True):
         (folder / "ood_metrics.csv").write_text(f"{header}summary,OOD,single,,,,,mean,{value},3\n")
     assert lines(folders) == ["ood_metrics.csv: OOD single mean: 1.5 | 1.75"]
+
+
+def test_the_table_of_plots_tells_kinds_from_members_pairs_and_points_of_curves(folders) -> None:
+    header = "figure,set,kind,versus,seed,frame,keypoint,threshold,coverage,statistic,value,n\n"
+    for folder, kind, member, pair, point in zip(folders, "12", "34", "56", "78", strict=True):
+        rows = [
+            f"risk_coverage,OOD,single,,,,,,0.5,mean,{point},9",
+            f"comparison,OOD,pose,single,,,,,,difference,{pair},9",
+            "comparison,OOD,pose,large,,,,,,difference,0,9", f"summary,OOD,single,,,,,,,mean,{kind},9",
+            "members,OOD,single,,0,,,,,mean,0,9", f"members,OOD,single,,1,,,,,mean,{member},9",
+        ]  # fmt: skip
+        (folder / "ood_metrics.csv").write_text(header + "\n".join(rows) + "\n")
+    assert lines(folders) == [
+        "ood_metrics.csv: OOD pose less single difference: 5 | 6",
+        "ood_metrics.csv: OOD single mean: 1 | 2",
+        "ood_metrics.csv: OOD single seed 1 mean: 3 | 4",
+    ]
