@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lightning_pose.cli.main import main
-from lightning_pose.evaluation.calibration import Evidence, fit_calibration, held_out_coverage
+from lightning_pose.evaluation.calibration import Evidence, _ends, fit_calibration, held_out_coverage
 from lightning_pose.evaluation.label_next import select_frames
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.io.predictions import read_predictions, write_predictions
@@ -45,6 +45,13 @@ def test_the_coverage_that_is_stated_is_that_of_frames_never_seen() -> None:
     inside = held_out_coverage(errors, evidence)
     np.testing.assert_array_equal(np.isnan(inside), np.isnan(errors))
     assert np.nanmean(inside) == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks"), [(18, (0, 18)), (19, (1, 19)), (39, (2, 38)), (40, (2, 39)), (99, (5, 95))]
+)
+def test_the_ends_are_the_ratios_whose_ranks_allow_for_their_number(count, ranks) -> None:
+    assert _ends(np.random.default_rng(0).permutation(count) + 1.0) == ranks  # of 0: the least error there is
 
 
 def test_the_expected_error_is_right_on_average_and_rises_with_the_deviation() -> None:
@@ -128,6 +135,12 @@ def calibrated(folder):
     ]
     assert main(["calibrate", *sets, "--output", str(folder / "calibration.json")]) == 0
     return folder / "calibration.json"
+
+
+def test_sets_that_do_not_tell_what_was_trained_on_are_named(tmp_path, capsys) -> None:
+    calibrated(tmp_path)
+    silent = [line for line in capsys.readouterr().err.splitlines() if "no column set" in line]
+    assert len(silent) == 1 and silent[0].startswith(f"WARNING: {tmp_path / 'OOD_ensemble.csv'}: ")
 
 
 def write_video_predictions(folder, frames):
@@ -220,6 +233,13 @@ def broken(folder, wrong):
     """Return a command that is wrong."""
     if wrong == "few":
         return ["calibrate", *write_set(folder, "OOD", 9, 2), "--output", str(folder / "c.json")]
+    if wrong == "few deviations":
+        command = ["calibrate", *write_set(folder, "OOD", 12, 2), "--output", str(folder / "c.json")]
+        own = read_predictions(folder / "OOD_ensemble.csv")
+        for name in ("x_ens_var", "y_ens_var"):
+            own.further[name][8:] = NAN
+        write_predictions(own, folder / "OOD_ensemble.csv")
+        return command
     calibration = calibrated(folder)
     predictions = write_video_predictions(folder, 12)
     if wrong == "no variances":
@@ -249,7 +269,11 @@ def broken(folder, wrong):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("few", "expected 10 labelled frames or more that no member was trained on, found 9"),
+        ("few deviations", "more that two members predicted and none was trained on, found 8"),
+        (
+            "few",
+            "expected 10 labelled frames or more that two members predicted and none was trained on, found 9",
+        ),
         (
             "no variances",
             "video.csv, header: expected columns x_ens_var, y_ens_var of each keypoint, found none",
