@@ -95,9 +95,15 @@ def _compare(name: str, first: Path, second: Path) -> Iterator[Difference]:
     elif kind == TABLE:
         yield from _compare_tables(name, first, second)
     elif kind.endswith(ERRORS):
-        yield from _compare_errors(name, first, second)
+        yield from _or_else(_compare_errors(name, first, second), name, "single errors, or sets")
     else:
-        yield from _compare_predictions(name, first, second)
+        found = _compare_predictions(name, first, second)
+        yield from _or_else(found, name, "columns besides x, y and likelihood, or text")
+
+
+def _or_else(found: Iterator[Difference], name: str, what: str) -> list[Difference]:
+    """Return what was found in two files that differ; if nothing was, that it is something else."""
+    return list(found) or [Difference(name, what, "different")]
 
 
 def _compare_provenance(name: str, first: Path, second: Path) -> Iterator[Difference]:

@@ -1,6 +1,7 @@
 """Two folders of results: what they differ in, and nothing else."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,4 +168,20 @@ def test_the_table_of_plots_tells_kinds_from_members_pairs_and_points_of_curves(
         "ood_metrics.csv: OOD pose less single difference: 5 | 6",
         "ood_metrics.csv: OOD single mean: 1 | 2",
         "ood_metrics.csv: OOD single seed 1 mean: 3 | 4",
+    ]
+
+
+def test_what_shows_neither_in_positions_nor_in_mean_errors_is_a_difference_too(folders) -> None:
+    preds = Path("image_preds") / "labels.csv"
+    for folder, variance, errors in zip(folders, (1.0, 4.0), ([1.0, 2.0], [2.0, 1.0]), strict=True):
+        own = predictions()
+        further = {name: np.full(own.confidence.shape, variance) for name in ("x_ens_var", "y_ens_var")}
+        write_predictions(replace(own, further=further), folder / preds / "predictions.csv")
+        swapped = np.array(errors)[:, None]
+        write_pixel_errors(
+            folder / preds / "predictions_pixel_error.csv", FRAMES[:2], NAMES[:1], swapped, None
+        )
+    assert lines(folders) == [
+        f"{preds}/predictions.csv: columns besides x, y and likelihood, or text: different",
+        f"{preds}/predictions_pixel_error.csv: single errors, or sets: different",
     ]
