@@ -248,6 +248,8 @@ def broken(folder, wrong):
         predictions.further.update(x_ens_var=np.full((12, 3), NAN), y_ens_var=np.full((12, 3), NAN))
     elif wrong == "other keypoints":
         predictions = replace(predictions, keypoint_names=["ear", *NAMES[1:]])
+    elif wrong == "images":
+        predictions = replace(predictions, index=[f"img{number}.png" for number in predictions.index])
     elif wrong == "damaged":
         calibration.write_text("{}")
     write_predictions(predictions, folder / "video.csv")
@@ -258,6 +260,8 @@ def broken(folder, wrong):
         "--output",
         str(folder / "c.json"),
     ]
+    if wrong == "images":
+        command += ["--plot", str(folder / "plot.png")]
     if wrong in ("no video", "other video"):
         command += ["--label_next", str(folder / "next")]
     if wrong == "other video":
@@ -290,6 +294,7 @@ def broken(folder, wrong):
             "other keypoints",
             "video.csv, header: expected keypoints ['beak', 'tail', 'foot'] of the calibration",
         ),
+        ("images", "video.csv, for --plot: expected frames of a video, found image paths"),
         ("no video", "--label_next: expected --video too, found none"),
         ("other video", "video.csv: expected a row for each of 20 frames"),
     ],
