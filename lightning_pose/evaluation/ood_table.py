@@ -44,7 +44,7 @@ Row = tuple[str, ...]
 @lru_cache(maxsize=REMEMBERED)
 def curves(comparison: Comparison) -> dict[str, ErrorCurve]:
     """Return the error curve of each kind, over the same thresholds and keypoints."""
-    thresholds = default_thresholds(comparison.deviation)
+    thresholds = default_thresholds(comparison.deviation[comparison.shared()])
     return {
         kind: error_curve(errors, comparison.deviation, thresholds)
         for kind, errors in _shared_errors(comparison).items()

@@ -125,6 +125,7 @@ def test_a_kind_that_leaves_out_what_is_hard_looks_no_better(comparison) -> None
         np.testing.assert_array_equal(found["single"].mean, found["pose"].mean)
         np.testing.assert_array_equal(found["single"].count, found["pose"].count)
         assert found["single"].count.max() == 2 * 90 and np.isnan(found["silent"].mean).all()
+    assert 0.015 < curves(own)["pose"].share.min() < 0.03  # thresholds end where 2 % are left
 
 
 def test_boxes_of_keypoints_follow_from_the_samples(written, comparison) -> None:
