@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
             check_format(path)
     calibration = files.read_calibration(args.calibration)
     predictions, expected = files.expected_errors(args.predictions, calibration)
+    if args.plot and not isinstance(predictions.index[0], int):
+        raise UserError(Problem(f"{args.predictions}, for --plot", "frames of a video", "image paths"))
     if args.label_next is not None:
         from lightning_pose.evaluation.label_next import export_frames
 

@@ -135,10 +135,11 @@ def _folds(frames: int) -> list[np.ndarray]:
 
 def _ends(ratios: np.ndarray) -> tuple[float, float]:
     """Return the conformal quantiles, which allow for the finite number of ratios."""
-    outside, count = (1 - LEVEL) / 2, len(ratios)
+    count = len(ratios)
     ordered = np.sort(ratios)
-    low = int(np.floor((count + 1) * outside)) - 1
-    high = int(np.ceil((count + 1) * (1 - outside))) - 1
+    # rounded: of 19 ratios, 20 * 0.95 is the 19th, and not by the error of floats the one after it
+    outside = np.round((count + 1) * (1 - LEVEL) / 2, 9)
+    low, high = int(np.floor(outside)) - 1, int(np.ceil(count + 1 - outside)) - 1
     return (0.0 if low < 0 else float(ordered[low])), float(ordered[min(high, count - 1)])
 
 

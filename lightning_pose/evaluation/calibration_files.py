@@ -69,12 +69,16 @@ class FileCalibration:
 
 @dataclass(frozen=True)
 class _SetContent:
-    """Labelled frames in the order of the labels: what was predicted, and which frames a member had seen."""
+    """Labelled frames in the order of the labels: what was predicted, and which frames a member had seen.
+
+    `is_told` is whether the predictions say which these are.
+    """
 
     labels: Labels
     predictions: Predictions
     evidence: Evidence
     seen: np.ndarray
+    is_told: bool
 
 
 def evidence_of(predictions: Predictions, path: Path) -> Evidence:
@@ -121,11 +125,18 @@ def calibrate_files(sets: Sequence[LabelledSet], output: Path) -> None:
         own.name for own, content in zip(sets, contents, strict=True) for _ in range((~content.seen).sum())
     ]
     errors = np.concatenate([_errors(own)[~own.seen] for own in contents])
-    known = np.isfinite(errors).any(1)
+    deviation = np.concatenate([own.evidence.deviation[~own.seen] for own in contents])
+    known = (np.isfinite(errors) & np.isfinite(deviation)).any(1)
     if known.sum() < FEWEST_FRAMES:
         where = ", ".join(str(own.predictions_csv) for own in sets)
-        expected = f"{FEWEST_FRAMES} labelled frames or more that no member was trained on"
+        expected = (
+            f"{FEWEST_FRAMES} labelled frames or more that two members predicted and none was trained on"
+        )
         raise UserError(Problem(where, expected, str(int(known.sum()))))
+    for own, content in zip(sets, contents, strict=True):
+        if not content.is_told:
+            logger.warning("%s: no column set: all its frames count as frames that no member was trained on",
+                           own.predictions_csv)  # fmt: skip
     shapes = fit_shapes(np.concatenate([own.labels.keypoints_px[own.seen] for own in contents]))
     if shapes is None:
         logger.warning("too few labelled frames that a member was trained on: calibrated without PCA error")
@@ -162,7 +173,11 @@ def _read_set(own: LabelledSet) -> _SetContent:
     )
     seen = np.array([splits[row] in used for row in rows], bool)
     return _SetContent(
-        labels, aligned, Evidence(evidence.deviation[rows][:, columns], aligned.confidence), seen
+        labels,
+        aligned,
+        Evidence(evidence.deviation[rows][:, columns], aligned.confidence),
+        seen,
+        predictions.splits is not None,
     )
 
 

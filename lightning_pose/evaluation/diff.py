@@ -22,6 +22,7 @@ from lightning_pose.types import Problem, UserError
 PREDICTIONS, ERRORS, TABLE = "predictions.csv", "_pixel_error.csv", "ood_metrics.csv"
 # of a run, besides code, packages and what was read; command and times say where and when, not what
 OF_RUNS = ("python", "machine", "device", "precision", "threads", "seeds")
+PLACES = ("frame", "keypoint", "threshold", "coverage")  # of samples and points of curves, in the table
 SETTINGS_SUFFIXES = (".yaml", ".yml")
 NONE = "none"
 
@@ -94,9 +95,15 @@ def _compare(name: str, first: Path, second: Path) -> Iterator[Difference]:
     elif kind == TABLE:
         yield from _compare_tables(name, first, second)
     elif kind.endswith(ERRORS):
-        yield from _compare_errors(name, first, second)
+        yield from _or_else(_compare_errors(name, first, second), name, "single errors, or sets")
     else:
-        yield from _compare_predictions(name, first, second)
+        found = _compare_predictions(name, first, second)
+        yield from _or_else(found, name, "columns besides x, y and likelihood, or text")
+
+
+def _or_else(found: Iterator[Difference], name: str, what: str) -> list[Difference]:
+    """Return what was found in two files that differ; if nothing was, that it is something else."""
+    return list(found) or [Difference(name, what, "different")]
 
 
 def _compare_provenance(name: str, first: Path, second: Path) -> Iterator[Difference]:
@@ -222,13 +229,20 @@ def _compare_tables(name: str, first: Path, second: Path) -> Iterator[Difference
 
 
 def _statistics(path: Path) -> dict[str, str]:
+    """Return the numbers of whole sets, of kinds, pairs of kinds and single members, by what each is of."""
     header, *rows = read_rows(path) or [[]]
     records = [dict(zip(header, row, strict=False)) for row in rows]
     return {
-        " ".join(row.get(key, "") for key in ("set", "kind", "statistic")): row.get("value", "")
+        _statistic_name(row): row.get("value", "")
         for row in records
-        if not row.get("frame") and not row.get("threshold") and not row.get("keypoint")
+        if not any(row.get(place) for place in PLACES)
     }
+
+
+def _statistic_name(row: Mapping[str, str]) -> str:
+    seed, versus = row.get("seed"), row.get("versus")
+    whose = [f"seed {seed}"] if seed else [f"less {versus}"] if versus else []
+    return " ".join([row.get("set", ""), row.get("kind", ""), *whose, row.get("statistic", "")])
 
 
 def _compare_lists(file: str, what: str, first: list, second: list) -> Iterator[Difference]:

@@ -89,6 +89,11 @@ class Comparison:
         """Return the errors of one kind's members; of all members for the kind ``all``."""
         return self.errors[[kind in (own, ALL) for own in self.kinds]]
 
+    def shared(self) -> np.ndarray:
+        """Return which keypoints have an error of every kind, (N, K), but for kinds that have none at all."""
+        found = list(_errors_there(self.kinds, self.errors).values())
+        return np.all(found, axis=0) if found else np.zeros(self.errors.shape[1:], bool)
+
 
 def aligned_keypoints(
     predictions: Predictions, labels: Labels, predictions_csv: Path, labels_csv: Path
@@ -182,16 +187,21 @@ def compare(
         if reason:
             logger.warning("%s: %s seed %s diverged: %s", name, member.kind, member.seed, reason)
     note = describe_frames(held_out_only, silent, int(keep.sum()), len(members), bool((keep & chose).any()))
-    note = "; ".join(text for text in (note, _diverged_note(members, diverged)) if text)
+    kinds, errors = (
+        [member.kind for member in members],
+        pixel_error(stacked[:, keep], labels.keypoints_px[keep]),
+    )
+    notes = (note, _diverged_note(members, diverged), gaps_note(kinds, errors))
+    note = "; ".join(text for text in notes if text)
     if note:
         logger.warning("%s: %s", name, note)
     return Comparison(
         name=name,
         frames=[path for path, kept in zip(labels.image_paths, keep, strict=True) if kept],
         keypoint_names=labels.keypoint_names,
-        kinds=[member.kind for member in members],
+        kinds=kinds,
         seeds=[member.seed for member in members],
-        errors=pixel_error(stacked[:, keep], labels.keypoints_px[keep]),
+        errors=errors,
         deviation=ensemble_standard_deviation(stacked[:, keep]),
         note=note,
         diverged=diverged,
@@ -280,3 +290,29 @@ def describe_frames(
     if members < 2:
         notes.append("one member only: standard deviation undefined")
     return "; ".join(notes)
+
+
+def gaps_note(kinds: Sequence[str], errors: np.ndarray) -> str:
+    """Return how many keypoints each kind predicted, of those that did any, where they differ, or nothing.
+
+    Parameters
+    ----------
+    kinds : one a member.
+    errors : array, (M, N, K)
+    """
+    there = _errors_there(kinds, errors)
+    total = np.isfinite(errors).any(0)
+    if all((own == total).all() for own in there.values()):
+        return ""
+    counts = ", ".join(f"{kind} {own.sum()}" for kind, own in there.items())
+    return (
+        f"of {total.sum()} labelled keypoints, kinds predict different ones ({counts}): curves are of those "
+        "that all predict, other numbers of each kind's own"
+    )
+
+
+def _errors_there(kinds: Sequence[str], errors: np.ndarray) -> dict[str, np.ndarray]:
+    """Return for each kind that has errors at all of which keypoints any of its members has, (N, K)."""
+    chosen = {kind: [kind == own for own in kinds] for kind in dict.fromkeys(kinds)}
+    there = {kind: np.isfinite(errors[rows]).any(0) for kind, rows in chosen.items()}
+    return {kind: own for kind, own in there.items() if own.any()}

@@ -43,19 +43,30 @@ Row = tuple[str, ...]
 
 @lru_cache(maxsize=REMEMBERED)
 def curves(comparison: Comparison) -> dict[str, ErrorCurve]:
-    """Return the error curve of each kind, over the same thresholds."""
-    thresholds = default_thresholds(comparison.deviation)
+    """Return the error curve of each kind, over the same thresholds and keypoints."""
+    thresholds = default_thresholds(comparison.deviation[comparison.shared()])
     return {
-        kind: error_curve(comparison.of_kind(kind), comparison.deviation, thresholds)
-        for kind in dict.fromkeys(comparison.kinds)
+        kind: error_curve(errors, comparison.deviation, thresholds)
+        for kind, errors in _shared_errors(comparison).items()
     }
 
 
 @lru_cache(maxsize=REMEMBERED)
 def risks(comparison: Comparison) -> dict[str, RiskCurve]:
     """Return the risk-coverage curve of each kind; all drop the same keypoints."""
+    return {
+        kind: risk_curve(errors, comparison.deviation) for kind, errors in _shared_errors(comparison).items()
+    }
+
+
+def _shared_errors(comparison: Comparison) -> dict[str, np.ndarray]:
+    """Return the errors of each kind, (M, N, K), NaN where another kind predicted nothing.
+
+    A kind that leaves out what is hard would else look better than one that tries.
+    """
+    shared = comparison.shared()
     kinds = dict.fromkeys(comparison.kinds)
-    return {kind: risk_curve(comparison.of_kind(kind), comparison.deviation) for kind in kinds}
+    return {kind: np.where(shared, comparison.of_kind(kind), np.nan) for kind in kinds}
 
 
 @lru_cache(maxsize=REMEMBERED)

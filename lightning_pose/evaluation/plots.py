@@ -40,7 +40,7 @@ STYLE: Any = {
 PRINTED_DPI = 200
 UNTIMED: dict[str, Any] = {".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
 GREY = "#6e6e6e"
-NOTE_WIDTH = 80  # characters that fit over a panel
+NOTE_WIDTH = 68  # characters that fit over a panel
 ERROR_LABEL = "pixel error (frame px)"
 SPREAD_LABEL = "ensemble standard deviation (frame px)"
 

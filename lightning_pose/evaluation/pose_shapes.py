@@ -123,7 +123,9 @@ def _centre(values: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def shape_errors(keypoints_px: np.ndarray, confidence: np.ndarray, shapes: PoseShapes) -> np.ndarray:
-    """Return how far each keypoint lies from where the shape says, (N, K), pixels; NaN = not predicted.
+    """Return how far each keypoint lies from where the shape says, (N, K), pixels.
+
+    NaN = not predicted, or with fewer than `FEWEST_POINTS` keypoints, which fit any shape.
 
     Parameters
     ----------
@@ -144,4 +146,4 @@ def shape_errors(keypoints_px: np.ndarray, confidence: np.ndarray, shapes: PoseS
     wanted = (of_each * flat) @ directions.T
     told = np.linalg.solve(normal, wanted[..., None])[..., 0] @ directions
     errors = np.linalg.norm((flat - told).reshape(rest.shape), axis=-1)
-    return np.where(known, errors, np.nan)
+    return np.where(known & (known.sum(1, keepdims=True) >= FEWEST_POINTS), errors, np.nan)

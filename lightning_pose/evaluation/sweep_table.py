@@ -49,7 +49,8 @@ class Cell:
     name : ``InD`` or ``OOD``.
     kind : as in the plots.
     seeds, missing : of the members that are there, and of those that should be.
-    diverged : of those that are there and found nothing; they count all the same.
+    diverged : of those that are there and found nothing; they count all the same, but for those without a
+        single error.
     mean, median : each member's mean or median pixel error, over seeds.
     """
 
@@ -60,6 +61,12 @@ class Cell:
     diverged: list[str]
     mean: Spread
     median: Spread
+
+    @property
+    def count(self) -> str:
+        """How many seeds the numbers are over, and of how many where some are missing or have no errors."""
+        total = len(self.seeds) + len(self.missing)
+        return str(total) if self.mean.count == total else f"{self.mean.count} of {total}"
 
 
 def cells(comparison: Comparison, missing: Sequence[MissingMember]) -> list[Cell]:
@@ -105,8 +112,7 @@ def as_text(rows: Sequence[Cell]) -> str:
     header = ["set", "kind", "seeds", "mean error (px)", "median error (px)"]
     table = [header]
     for cell in rows:
-        count = str(len(cell.seeds)) + (f" of {len(cell.seeds) + len(cell.missing)}" if cell.missing else "")
-        table.append([cell.name, cell.kind, count, _shown(cell.mean), _shown(cell.median)])
+        table.append([cell.name, cell.kind, cell.count, _shown(cell.mean), _shown(cell.median)])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in table]
     absent = sorted({(cell.kind, seed) for cell in rows for seed in cell.missing})

@@ -7,6 +7,7 @@ torch, so that gradients reach the points.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,7 +17,10 @@ import torch
 
 from lightning_pose.types import Problem, UserError
 
+logger = logging.getLogger(__name__)
 Points = TypeVar("Points", np.ndarray, torch.Tensor)
+
+CENTRED_PX = 1e-3  # observations whose centroids all lie this close to 0 lack two freedoms
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,16 @@ def fit_subspace(
     rows = observations[complete].reshape(-1, 2 * points).astype(float)
     if len(rows) < 2 * points:
         raise UserError(Problem(where, *_too_few(observations, len(rows), point_names)))
-    if components_to_keep >= 2 * points:
-        expected = f"below {2 * points}, the numbers of an observation"
+    freedom = 2 * points - (2 if np.abs(rows.reshape(-1, points, 2).mean(1)).max() < CENTRED_PX else 0)
+    if components_to_keep >= freedom:
+        expected = f"below {freedom}, the numbers that an observation is free in"
         raise UserError(Problem(f"{where}.components_to_keep", expected, f"{components_to_keep:g}"))
     mean = rows.mean(0)
     _, scales, directions = np.linalg.svd(rows - mean, full_matrices=False)
     count = int(components_to_keep) if components_to_keep >= 1 else _enough(scales**2, components_to_keep)
+    if count >= freedom:
+        told = "%s.components_to_keep: %g of the variance of %s takes all %d components: no pose has an error"
+        logger.warning(told, where, components_to_keep, ", ".join(point_names), count)
     return Subspace(torch.from_numpy(mean), torch.from_numpy(directions[:count]))
 
 

@@ -73,12 +73,16 @@ def _ensemble_images(members: Sequence[Path], output: Path, average: Average, va
         keypoints_px, np.stack([own.confidence for own in tables]), average
     )
     splits = [own.splits for own in tables if own.splits is not None]
+    silent = [str(path) for path, own in zip(members, tables, strict=True) if own.splits is None]
+    if splits and silent:
+        logger.warning("%s: it is unknown what these members were trained on, the column set tells of the "
+                       "others alone: %s", output, ", ".join(silent))  # fmt: skip
     ensemble = Predictions(
         index=first.index,
         keypoint_names=first.keypoint_names,
         keypoints_px=averaged,
         confidence=confidence,
-        splits=joint_splits(splits) if len(splits) == len(tables) else None,
+        splits=joint_splits(splits) if splits else None,
         scorer=SCORER,
         further=variance_columns(keypoints_px) if variances else {},
     )

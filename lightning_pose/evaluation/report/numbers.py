@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from lightning_pose.evaluation.metrics import summarize
-from lightning_pose.evaluation.ood_input import Comparison, describe_frames, held_out_frames
+from lightning_pose.evaluation.ood_input import Comparison, describe_frames, gaps_note, held_out_frames
 from lightning_pose.io.predictions import read_pixel_errors
 from lightning_pose.io.results_tree import ExternalDir, ModelDir
 from lightning_pose.types import Split, UserError
@@ -62,11 +62,13 @@ def compare_errors(name: str, models: Sequence[Member], csv: str, problems: list
     keep = held_out_frames(trained, chose) if name == IND else np.ones_like(trained)
     silent = [model.kind for model, (_, own) in aligned if own is None]
     note = describe_frames(name == IND, silent, int(keep.sum()), len(aligned), bool((keep & chose).any()))
+    kinds = [model.kind for model, _ in aligned]
+    note = "; ".join(text for text in (note, gaps_note(kinds, errors[:, keep])) if text)
     return Comparison(
         name=name,
         frames=[frame for frame, kept in zip(frames, keep, strict=True) if kept],
         keypoint_names=keypoint_names,
-        kinds=[model.kind for model, _ in aligned],
+        kinds=kinds,
         seeds=[model.seed for model, _ in aligned],
         errors=errors[:, keep],
         deviation=np.full((int(keep.sum()), len(keypoint_names)), np.nan),

@@ -75,7 +75,7 @@ def _numbers(own: LabelledSet, comparison: Comparison, members: Sequence[Member]
         interval = cell.mean.interval()
         ensemble = own.ensembles.get(cell.kind, math.nan)
         rows.append(
-            [cell.kind, f"{len(cell.seeds)} of {count}", px(cell.mean.mean), interval_px(*interval),
+            [cell.kind, f"{cell.mean.count} of {count}", px(cell.mean.mean), interval_px(*interval),
              px(cell.median.mean), interval_px(*cell.median.interval()), px(ensemble)]
         )  # fmt: skip
         seeds = [float(np.nanmean(values)) if np.isfinite(values).any() else math.nan

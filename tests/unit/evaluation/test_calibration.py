@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lightning_pose.cli.main import main
-from lightning_pose.evaluation.calibration import Evidence, fit_calibration, held_out_coverage
+from lightning_pose.evaluation.calibration import Evidence, _ends, fit_calibration, held_out_coverage
 from lightning_pose.evaluation.label_next import select_frames
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.io.predictions import read_predictions, write_predictions
@@ -46,6 +46,13 @@ def test_the_coverage_that_is_stated_is_that_of_frames_never_seen() -> None:
     inside = held_out_coverage(errors, evidence)
     np.testing.assert_array_equal(np.isnan(inside), np.isnan(errors))
     assert np.nanmean(inside) == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks"), [(18, (0, 18)), (19, (1, 19)), (39, (2, 38)), (40, (2, 39)), (99, (5, 95))]
+)
+def test_the_ends_are_the_ratios_whose_ranks_allow_for_their_number(count, ranks) -> None:
+    assert _ends(np.random.default_rng(0).permutation(count) + 1.0) == ranks  # of 0: the least error there is
 
 
 def test_the_expected_error_is_right_on_average_and_rises_with_the_deviation() -> None:
@@ -161,6 +168,12 @@ def test_sets_that_count_twice_are_refused(tmp_path, capsys, name, file, message
     assert not (tmp_path / "calibration.json").exists()
 
 
+def test_sets_that_do_not_tell_what_was_trained_on_are_named(tmp_path, capsys) -> None:
+    calibrated(tmp_path)
+    silent = [line for line in capsys.readouterr().err.splitlines() if "no column set" in line]
+    assert len(silent) == 1 and silent[0].startswith(f"WARNING: {tmp_path / 'OOD_ensemble.csv'}: ")
+
+
 def write_video_predictions(folder, frames):
     _, evidence = made_up(7, frames)
     variance = {name: evidence.deviation**2 for name in ("x_ens_var", "y_ens_var")}
@@ -251,6 +264,13 @@ def broken(folder, wrong):
     """Return a command that is wrong."""
     if wrong == "few":
         return ["calibrate", *write_set(folder, "OOD", 9, 2), "--output", str(folder / "c.json")]
+    if wrong == "few deviations":
+        command = ["calibrate", *write_set(folder, "OOD", 12, 2), "--output", str(folder / "c.json")]
+        own = read_predictions(folder / "OOD_ensemble.csv")
+        for name in ("x_ens_var", "y_ens_var"):
+            own.further[name][8:] = NAN
+        write_predictions(own, folder / "OOD_ensemble.csv")
+        return command
     calibration = calibrated(folder)
     predictions = write_video_predictions(folder, 12)
     if wrong == "no variances":
@@ -259,6 +279,8 @@ def broken(folder, wrong):
         predictions.further.update(x_ens_var=np.full((12, 3), NAN), y_ens_var=np.full((12, 3), NAN))
     elif wrong == "other keypoints":
         predictions = replace(predictions, keypoint_names=["ear", *NAMES[1:]])
+    elif wrong == "images":
+        predictions = replace(predictions, index=[f"img{number}.png" for number in predictions.index])
     elif wrong == "damaged":
         calibration.write_text("{}")
     write_predictions(predictions, folder / "video.csv")
@@ -269,6 +291,8 @@ def broken(folder, wrong):
         "--output",
         str(folder / "c.json"),
     ]
+    if wrong == "images":
+        command += ["--plot", str(folder / "plot.png")]
     if wrong in ("no video", "other video"):
         command += ["--label_next", str(folder / "next")]
     if wrong == "other video":
@@ -280,7 +304,11 @@ def broken(folder, wrong):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("few", "expected 10 labelled frames or more that no member was trained on, found 9"),
+        ("few deviations", "more that two members predicted and none was trained on, found 8"),
+        (
+            "few",
+            "expected 10 labelled frames or more that two members predicted and none was trained on, found 9",
+        ),
         (
             "no variances",
             "video.csv, header: expected columns x_ens_var, y_ens_var of each keypoint, found none",
@@ -297,6 +325,7 @@ def broken(folder, wrong):
             "other keypoints",
             "video.csv, header: expected keypoints ['beak', 'tail', 'foot'] of the calibration",
         ),
+        ("images", "video.csv, for --plot: expected frames of a video, found image paths"),
         ("no video", "--label_next: expected --video too, found none"),
         ("other video", "video.csv: expected a row for each of 20 frames"),
     ],

@@ -1,6 +1,7 @@
 """Two folders of results: what they differ in, and nothing else."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,36 @@ def test_the_table_of_plots(folders) -> None:
     for folder, value in zip(folders, ("1.5", "1.75"), strict=True):
         (folder / "ood_metrics.csv").write_text(f"{header}summary,OOD,single,,,,,mean,{value},3\n")
     assert lines(folders) == ["ood_metrics.csv: OOD single mean: 1.5 | 1.75"]
+
+
+def test_the_table_of_plots_tells_kinds_from_members_pairs_and_points_of_curves(folders) -> None:
+    header = "figure,set,kind,versus,seed,frame,keypoint,threshold,coverage,statistic,value,n\n"
+    for folder, kind, member, pair, point in zip(folders, "12", "34", "56", "78", strict=True):
+        rows = [
+            f"risk_coverage,OOD,single,,,,,,0.5,mean,{point},9",
+            f"comparison,OOD,pose,single,,,,,,difference,{pair},9",
+            "comparison,OOD,pose,large,,,,,,difference,0,9", f"summary,OOD,single,,,,,,,mean,{kind},9",
+            "members,OOD,single,,0,,,,,mean,0,9", f"members,OOD,single,,1,,,,,mean,{member},9",
+        ]  # fmt: skip
+        (folder / "ood_metrics.csv").write_text(header + "\n".join(rows) + "\n")
+    assert lines(folders) == [
+        "ood_metrics.csv: OOD pose less single difference: 5 | 6",
+        "ood_metrics.csv: OOD single mean: 1 | 2",
+        "ood_metrics.csv: OOD single seed 1 mean: 3 | 4",
+    ]
+
+
+def test_what_shows_neither_in_positions_nor_in_mean_errors_is_a_difference_too(folders) -> None:
+    preds = Path("image_preds") / "labels.csv"
+    for folder, variance, errors in zip(folders, (1.0, 4.0), ([1.0, 2.0], [2.0, 1.0]), strict=True):
+        own = predictions()
+        further = {name: np.full(own.confidence.shape, variance) for name in ("x_ens_var", "y_ens_var")}
+        write_predictions(replace(own, further=further), folder / preds / "predictions.csv")
+        swapped = np.array(errors)[:, None]
+        write_pixel_errors(
+            folder / preds / "predictions_pixel_error.csv", FRAMES[:2], NAMES[:1], swapped, None
+        )
+    assert lines(folders) == [
+        f"{preds}/predictions.csv: columns besides x, y and likelihood, or text: different",
+        f"{preds}/predictions_pixel_error.csv: single errors, or sets: different",
+    ]

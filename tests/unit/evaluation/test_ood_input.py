@@ -161,6 +161,16 @@ def test_a_member_that_predicted_nothing_is_warned_of(run, caplog) -> None:
     assert "InD: single seed 0 diverged: it predicts 0 of 2 labelled keypoints" in caplog.text
 
 
+def test_kinds_that_predict_different_keypoints_are_noted(run) -> None:
+    gap = np.zeros((len(FRAMES), len(NAMES), 1))
+    gap[2, 0] = np.nan
+    members = [("single", gap, HELD_OUT), ("single", 0, HELD_OUT), ("pose", 0, HELD_OUT)]
+    assert run(members).note == ""
+    own = run([("single", 0, HELD_OUT), ("pose", gap, HELD_OUT), ("pose", gap, HELD_OUT)])
+    assert own.note.startswith("of 4 labelled keypoints, kinds predict different ones (single 4, pose 3): ")
+    assert own.shared().sum() == 3
+
+
 def test_a_member_of_other_frames_is_named(run) -> None:
     with pytest.raises(UserError, match=r"0\.csv: expected a row for each image of"):
         run([("single", 0, SPLITS)], labelled=labels(["x.jpg", *FRAMES[1:]]))

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from lightning_pose.evaluation.ood_table import (
     COLUMNS,
     FIGURES,
     curves,
+    risks,
     summary,
     write_table,
 )
@@ -54,6 +56,12 @@ def samples_of(rows, own):
     return errors, deviation
 
 
+def of_kind(errors, kinds, kind):
+    """Return a kind's errors of the keypoints that every kind predicted."""
+    there = [np.isfinite(errors[[name == own for name in kinds]]).any(0) for own in dict.fromkeys(kinds)]
+    return np.where(np.logical_and.reduce(there), errors[[name == kind for name in kinds]], np.nan)
+
+
 def test_samples_read_back_to_the_last_bit(written, comparison) -> None:
     both = [comparison("InD"), comparison("OOD")]
     rows = written(*both)
@@ -70,7 +78,7 @@ def test_curves_follow_from_the_samples(written, comparison) -> None:
     for kind in ("single", "pose"):
         chosen = rows_of(rows, figure="curve", set="OOD", kind=kind)
         thresholds = np.array([number(row["threshold"]) for row in chosen if row["statistic"] == "mean"])
-        curve = error_curve(errors[[name == kind for name in own.kinds]], deviation, thresholds)
+        curve = error_curve(of_kind(errors, own.kinds, kind), deviation, thresholds)
         for statistic in ("mean", "standard_error", "share"):
             mine = [row for row in chosen if row["statistic"] == statistic]
             values = [number(row["value"]) for row in mine]
@@ -93,7 +101,7 @@ def test_risks_and_differences_follow_from_the_samples(written, comparison) -> N
     for kind in ("single", "pose"):
         found = rows_of(rows, figure="risk_coverage", kind=kind)
         coverage = np.array([number(row["coverage"]) for row in found])
-        curve = risk_curve(errors[[kind == name for name in own.kinds]], deviation, coverage)
+        curve = risk_curve(of_kind(errors, own.kinds, kind), deviation, coverage)
         np.testing.assert_array_equal([number(row["value"]) for row in found], curve.mean)
         np.testing.assert_array_equal([int(row["n"]) for row in found], curve.count)
     (expected,) = kind_differences(own)
@@ -103,6 +111,21 @@ def test_risks_and_differences_follow_from_the_samples(written, comparison) -> N
         "difference": expected.mean, "interval_low": expected.low, "interval_high": expected.high
     }  # fmt: skip
     assert expected.low < expected.mean < expected.high and {row["n"] for row in found} == {"7"}
+
+
+def test_a_kind_that_leaves_out_what_is_hard_looks_no_better(comparison) -> None:
+    own = comparison(frames=60, known=1.0)
+    errors = np.concatenate([own.errors[:2], own.errors[:2]])  # as good as one another
+    errors[2:, own.deviation > np.median(own.deviation)] = np.nan
+    silent = np.full((1, *own.deviation.shape), np.nan)
+    own = replace(
+        own, kinds=[*own.kinds, "silent"], seeds=[*own.seeds, "0"], errors=np.vstack([errors, silent])
+    )
+    for found in (curves(own), risks(own)):
+        np.testing.assert_array_equal(found["single"].mean, found["pose"].mean)
+        np.testing.assert_array_equal(found["single"].count, found["pose"].count)
+        assert found["single"].count.max() == 2 * 90 and np.isnan(found["silent"].mean).all()
+    assert 0.015 < curves(own)["pose"].share.min() < 0.03  # thresholds end where 2 % are left
 
 
 def test_boxes_of_keypoints_follow_from_the_samples(written, comparison) -> None:

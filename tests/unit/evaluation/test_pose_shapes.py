@@ -55,6 +55,14 @@ def test_what_is_not_predicted_has_no_error_and_bends_nothing(shapes) -> None:
     assert np.isnan(errors[1]).all()
 
 
+def test_of_two_keypoints_no_error_is_known_since_any_shape_fits(shapes) -> None:
+    found = np.random.default_rng(4).uniform(0, 500, (4, KEYPOINTS, 2))
+    for frame, count in enumerate((1, 2, 3)):
+        found[frame, count:] = np.nan
+    known = np.isfinite(shape_errors(found, np.full(found.shape[:2], 0.9), shapes))
+    assert known.sum(1).tolist() == [0, 0, 3, KEYPOINTS]
+
+
 @pytest.mark.parametrize("wrong", ["few", "a keypoint never labelled", "none"])
 def test_too_few_labels_have_no_shapes(wrong) -> None:
     labelled = poses(0, 60)

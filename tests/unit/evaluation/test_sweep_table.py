@@ -66,6 +66,13 @@ def test_the_text_names_who_is_missing(sweep) -> None:
     assert not any("missing" in line for line in as_text(cells(sweep, [])).splitlines())
 
 
+def test_a_seed_that_predicted_nothing_is_none_that_the_mean_is_over(sweep) -> None:
+    sweep.errors[1] = np.nan
+    lines = as_text(cells(sweep, [])).splitlines()
+    assert lines[1].split() == ["OOD", "single", "1", "of", "2", "1.00", "1.00"]
+    assert lines[2].split()[2] == "2"
+
+
 def test_the_note_names_who_is_missing(sweep, caplog) -> None:
     missing = [MissingMember("single", "2"), MissingMember("single", "3"), MissingMember("pose_2", "0")]
     own = with_missing(replace(sweep, note="before"), missing)

@@ -129,5 +129,18 @@ def test_components_that_leave_no_rest_are_refused() -> None:
         fit(np.random.default_rng(0).normal(size=(9, 3, 2)), 6)
 
 
+def test_centred_poses_are_free_in_two_numbers_less(caplog) -> None:
+    poses = centred_poses(np.random.default_rng(0).normal(300, 20, (50, 3, 2)), [0, 1, 2])
+    with pytest.raises(UserError, match="expected below 4, the numbers that an observation is free in"):
+        fit(poses, 4)
+    fit(poses, 3)
+    assert not caplog.messages
+    fit(poses, 0.999)
+    assert caplog.messages == [
+        "losses.x.components_to_keep: 0.999 of the variance of a, b, c takes all 4 components: no pose has "
+        "an error"
+    ]
+
+
 def test_poses_without_any_variance() -> None:
     assert len(fit(np.ones((9, 3, 2)), 0.99).components) == 1

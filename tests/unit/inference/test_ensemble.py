@@ -141,6 +141,19 @@ def test_files_hold_what_the_arrays_say_to_the_last_bit(tmp_path, monkeypatch, i
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["ensemble.csv"]
 
 
+def test_a_member_that_tells_no_sets_hides_not_those_of_the_others(tmp_path, caplog) -> None:
+    index, splits = ["a.png", "b.png", "c.png"], ["train", "validation", "test"]
+    told, silent = tmp_path / "told.csv", tmp_path / "silent.csv"
+    write_predictions(table(index, 0, splits=splits), told)
+    write_predictions(table(index, 1), silent)
+    for members in ([told, silent], [silent, told]):
+        ensemble_files(members, tmp_path / "ensemble.csv")
+        assert read_predictions(tmp_path / "ensemble.csv").splits == splits
+        assert caplog.messages[-1].endswith(f"the column set tells of the others alone: {silent}")
+    ensemble_files([silent], tmp_path / "ensemble.csv")
+    assert read_predictions(tmp_path / "ensemble.csv").splits is None
+
+
 @pytest.mark.parametrize("average", Average)
 def test_the_command_averages_as_it_is_asked(tmp_path, average) -> None:
     paths, output = write_members(tmp_path, range(5)), tmp_path / "out" / "predictions.csv"
