@@ -1,6 +1,7 @@
 """Two folders of results: what they differ in, and nothing else."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,21 @@ def test_equal_folders_differ_in_nothing(folders, capsys) -> None:
     (folders[1] / "checkpoints" / "model.safetensors").write_bytes(b"another state")
     assert main(["diff", *map(str, folders)]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_boxes_columns_and_errors_of_single_frames(folders) -> None:
+    for folder, number in zip(folders, (1.0, 3.0), strict=True):
+        preds = folder / "image_preds" / "labels.csv"
+        own = predictions()
+        further = {"x_ens_var": np.full((3, 2), number), "y_ens_var": np.ones((3, 2))}
+        boxes = np.full((3, 4), 2 * number)
+        write_predictions(replace(own, further=further, xywh_frame_px=boxes), preds / "predictions.csv")
+        errors = np.array([[number, 2.0], [4 - number, np.nan], [5.0, 6.0]])
+        write_pixel_errors(preds / "predictions_pixel_error.csv", FRAMES, NAMES, errors)
+    found = "\n".join(lines(folders))
+    assert "beak x_ens_var: apart by up to 2\n" in found and "y_ens_var" not in found
+    assert "boxes: apart by up to 4\n" in found
+    assert "predictions_pixel_error.csv: beak: apart by up to 2" in found
 
 
 def test_times_and_commands_do_not_count(folders) -> None:
