@@ -192,7 +192,8 @@ def _animal(entry: dict, names: list[str]) -> Animal:
     score = entry.get("score")
     score = float(score) if isinstance(score, int | float) else math.nan
     own = entry.get("keypoint_scores")
-    confidence = np.full(len(names), score) if own is None else np.array(own, float)
+    there = visible != Visibility.NOT_LABELLED
+    confidence = np.where(there, score, math.nan) if own is None else np.array(own, float)
     return Animal(keypoints_px, visible, confidence, 0.0 if math.isnan(score) else score)
 
 

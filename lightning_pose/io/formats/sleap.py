@@ -224,10 +224,16 @@ def _predictions(
     found = {int(f.frame_idx): a for f, a in zip(frames, animals, strict=True) if f.video.filename == own[0]}
     nothing = np.full((len(names), 2), np.nan)
     gap = Animal(nothing, confidence=nothing[:, 0])
-    count = max(found) + 1
+    count = max(max(found) + 1, _frame_count(next(f.video for f in frames if f.video.filename == own[0])))
     if count > len(found):
         logger.warning("%s: nothing in %d of %d frames; left empty", path, count - len(found), count)
     return as_predictions(list(range(count)), names, [found.get(i, gap) for i in range(count)], scorer)
+
+
+def _frame_count(video: Any) -> int:
+    """Return how many frames a video has, as far as the file tells; 0 where it does not."""
+    shape = video.backend_metadata.get("shape")
+    return int(shape[0]) if shape and not video.backend_metadata.get("has_embedded_images") else 0
 
 
 def _image_videos(names: list[str], contents: Contents, embed: bool) -> list[tuple[Any, int]]:

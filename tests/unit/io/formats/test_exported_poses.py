@@ -108,6 +108,15 @@ def test_labelled_frames_keep_their_images_and_sets(tmp_path) -> None:
     assert "frame" not in rows[0]
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_boxes_stand_beside_each_keypoint(tmp_path, suffix) -> None:
+    tables = replace(made_up(2), xywh_frame_px=np.array([[1.0, 2, 30, 40], [5, NAN, 70, 80]])), made_up(2)
+    rows = long_rows(exported(tmp_path, f"poses{suffix}", written(tmp_path, *tables)))
+    boxes = [tuple(row[f"bbox_{name}"] for name in "xyhw") for row in rows]
+    expected = [(1, 2, 40, 30)] * 2 + [(5, None, 80, 70)] * 2 + [(None,) * 4] * 4
+    assert boxes == expected
+
+
 def test_in_csv_what_looks_like_a_formula_stays_text(tmp_path) -> None:
     table = made_up(2, names=FORMULAS)
     paths = written(tmp_path, table)
@@ -238,6 +247,12 @@ def test_files_that_do_not_go_together_are_named(tmp_path, capsys, other, name, 
     message = capsys.readouterr().err
     assert expected in message and paths[1] in message
     assert not (tmp_path / name).exists()
+
+
+def test_an_image_among_frames_is_named(tmp_path, capsys) -> None:
+    paths = written(tmp_path, replace(made_up(2), index=["0", "a.png"]))
+    assert main(["export_poses", *paths, "--output", str(tmp_path / "poses.csv")]) == 2
+    assert "expected a frame number in each row" in capsys.readouterr().err
 
 
 def test_no_file_is_no_traceback(tmp_path, capsys) -> None:
