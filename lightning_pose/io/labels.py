@@ -51,7 +51,7 @@ def parse_labels(path: Path, rows: list[list[str]]) -> Labels:
         if problems:
             raise UserError(problems)
     keypoints_px = np.stack([table.columns["x"], table.columns["y"]], axis=-1)
-    if visible is not None:  # an empty cell is as if there were no such column
+    if visible is not None:  # an empty cell says no more than x and y do
         there = np.isfinite(keypoints_px).any(-1)
         untold = np.where(there, Visibility.VISIBLE, Visibility.NOT_LABELLED)
         visible = np.where(np.isnan(visible), untold, visible).astype(np.int8)

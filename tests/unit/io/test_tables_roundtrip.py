@@ -120,7 +120,7 @@ def test_predictions_as_pandas_writes_them_have_a_set(tmp_path):
 HEADER = "scorer,s,s\nbodyparts,beak,beak\ncoords,x,y\n"
 
 
-def test_an_empty_visibility_says_what_no_such_column_does(tmp_path):
+def test_an_empty_visibility_says_no_more_than_x_and_y(tmp_path):
     header = "scorer,s,s,s\nbodyparts,beak,beak,beak\ncoords,x,y,visible\n"
     (tmp_path / "a.csv").write_text(header + "a.png,1,2,\nb.png,,,\nc.png,1,2,0\nd.png,1,2,1\n")
     labels = read_labels(tmp_path / "a.csv")

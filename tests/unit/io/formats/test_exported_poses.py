@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_pose.cli.main import main
+from lightning_pose.io.formats import movement_dataset
 from lightning_pose.io.predictions import SMOOTHED, VARIANCES, read_predictions, write_predictions
 from lightning_pose.types import Predictions
 
@@ -171,6 +172,13 @@ def test_several_files_lie_along_a_further_dimension(tmp_path) -> None:
     assert arrays["source"] == ["seed_0", "the_ensemble"]
     np.testing.assert_array_equal(arrays["position"][1, :, 0, :, 0], tables[1].keypoints_px[..., 0])
     assert "ensemble_variance" not in arrays  # of one only
+
+
+def test_more_than_the_format_takes_is_refused(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(movement_dataset, "LARGEST", 4 * 2 * 2 * 8 - 1)
+    paths = written(tmp_path, made_up(4))
+    assert main(["export_poses", *paths, "--output", str(tmp_path / "poses.nc")]) == 2
+    assert "expected positions of at most 127 bytes" in capsys.readouterr().err
 
 
 COMPARE = """

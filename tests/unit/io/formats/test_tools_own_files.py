@@ -102,6 +102,29 @@ def test_pictures_out_of_a_package_lose_next_to_nothing(tmp_path):
     assert np.abs(pictures[0] - pictures[1]).max() <= 4
 
 
+def test_films_of_one_name_stay_apart(tmp_path):
+    films = [f"/gone/{day}/cam.mp4" for day in ("day1", "day2")]
+    videos = [sio.Video(filename=film, open_backend=False) for film in films]
+    frames = [labelled(video, i, POINTS) for i, video in enumerate(videos)]
+    sio.save_slp(sio.Labels(frames, videos, [SKELETON]), str(tmp_path / "l.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "l.slp", tmp_path / "l.csv", Tool.LITPOSE, Choices())
+    expected = ["labeled-data/day1-cam/img00000000.png", "labeled-data/day2-cam/img00000001.png"]
+    assert read_labels(tmp_path / "l.csv").image_paths == expected
+    (tmp_path / "cam.mp4").write_bytes(b"of which day?")
+    with pytest.raises(UserError, match=r"day1/cam.mp4 and /gone/day2/cam.mp4 .*found one for both"):
+        convert(Tool.SLEAP, tmp_path / "l.slp", tmp_path / "data", Tool.LITPOSE, Choices())
+    put_images(tmp_path, ["day1/img0.png", "day2/img0.png"])
+    names = ["/gone/day1/img0.png", "/gone/day2/img0.png"]
+    told = {"type": "ImageVideo", "filename": names[0], "filenames": names}
+    pictures = sio.Video(filename=names, open_backend=False, backend_metadata=told)
+    content = sio.Labels([labelled(pictures, i, POINTS) for i in (0, 1)], [pictures], [SKELETON])
+    sio.save_slp(content, str(tmp_path / "p.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "data", Tool.LITPOSE, Choices(image_dir=tmp_path))
+    for day in ("day1", "day2"):
+        copied = tmp_path / "data" / "labeled-data" / day / "img0.png"
+        assert copied.read_bytes() == (tmp_path / day / "img0.png").read_bytes()
+
+
 def test_whole_paths_become_places_in_the_data_folder(tmp_path):
     put_images(tmp_path, ["far/away/a.png"])
     video = sio.Video.from_filename([str(tmp_path / "far" / "away" / "a.png")])
