@@ -82,7 +82,7 @@ class Finder:
             name = known.filename[frame].replace("\\", "/")
             path = name if stays_inside(name) else session_path(name)
         else:
-            path = f"labeled-data/{self.sessions[known.filename]}/img{frame:08d}.png"
+            path = f"labeled-data/{self.sessions[_film(video)]}/img{frame:08d}.png"
         if video.backend_metadata.get("has_embedded_images"):
             return path, partial(_embedded, video, frame)
         if isinstance(known.filename, list):
@@ -225,11 +225,20 @@ def _animal(animal: Any) -> Animal:
     )
 
 
+def _film(video: Any) -> str:
+    """Return what tells films apart: the file, or the place in a package that names none; "" of images."""
+    known = video.source_video or video
+    if isinstance(known.filename, list):
+        return ""
+    if known is video and video.backend_metadata.get("has_embedded_images"):
+        return f"{known.filename}/{str(video.backend_metadata.get('dataset')).partition('/')[0]}"
+    return str(known.filename)
+
+
 def _sessions(path: Path, videos: list[Any]) -> dict[str, str]:
     """Return a folder for the frames of each film: its name, with its own folder's where several share it."""
-    known = (video.source_video or video for video in videos)
-    names = dict.fromkeys(video.filename for video in known if not isinstance(video.filename, list))
-    films = {name: PureWindowsPath(name) for name in names}
+    names = dict.fromkeys(_film(video) for video in videos)
+    films = {name: PureWindowsPath(name) for name in names if name}
     stems = [film.stem for film in films.values()]
     sessions = {
         name: film.stem if stems.count(film.stem) == 1 else f"{film.parent.name}-{film.stem}"

@@ -102,6 +102,21 @@ def test_pictures_out_of_a_package_lose_next_to_nothing(tmp_path):
     assert np.abs(pictures[0] - pictures[1]).max() <= 4
 
 
+def test_a_package_that_names_no_films_keeps_them_apart(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    put_images(tmp_path, ["a/img0.png", "b/img0.png"])
+    videos = [sio.Video.from_filename([str(tmp_path / day / "img0.png")]) for day in "ab"]
+    content = sio.Labels([labelled(video, 0, POINTS) for video in videos], videos, [SKELETON])
+    sio.save_slp(content, str(tmp_path / "l.pkg.slp"), embed=True, verbose=False)
+    with h5py.File(tmp_path / "l.pkg.slp", "a") as file:
+        for group in ("video0", "video1"):
+            del file[group]["source_video"]
+    convert(Tool.SLEAP, tmp_path / "l.pkg.slp", tmp_path / "data", Tool.LITPOSE, Choices())
+    for day, group in zip("ab", ("video0", "video1"), strict=True):
+        picture = Image.open(tmp_path / "data" / "labeled-data" / group / "img00000000.png")
+        np.testing.assert_array_equal(picture, Image.open(tmp_path / day / "img0.png"))
+
+
 def test_films_of_one_name_stay_apart(tmp_path):
     films = [f"/gone/{day}/cam.mp4" for day in ("day1", "day2")]
     videos = [sio.Video(filename=film, open_backend=False) for film in films]
@@ -214,6 +229,12 @@ def test_missing_images_are_refused_or_left(tmp_path, caplog):
     assert "1 frames are left" in caplog.text
 
 
+def test_a_flag_of_another_tool_is_no_list_of_coco(tmp_path):
+    found = {"id": 1, "image_id": 7, "category_id": 3, "keypoints": [1, 2, 2, 0, 0, 0], "occluded": 1}
+    convert(Tool.COCO, coco_file(tmp_path, annotations=[found]), tmp_path / "l.csv", Tool.LITPOSE, Choices())
+    assert read_labels(tmp_path / "l.csv").visible is None
+
+
 def test_what_coco_does_not_predict_has_no_confidence(tmp_path):
     found = {"id": 1, "image_id": 7, "category_id": 3, "score": 0.9, "keypoints": [1, 2, 2, 0, 0, 0]}
     path = coco_file(tmp_path, annotations=[found])
@@ -230,6 +251,12 @@ def test_what_coco_does_not_predict_has_no_confidence(tmp_path):
         ({"images": [{"id": 8, "file_name": "b.png"}]}, r"annotations\[0\]: expected the id of an image"),
         ({"categories": [{"id": 3, "name": "mouse"}]}, "one with keypoints"),
         ({"categories": [{"id": 3, "name": "m", "keypoints": ["n"]}]}, "expected 3 keypoints, found 6"),
+        (
+            {"categories": [{"id": 3, "name": "m", "keypoints": ["n", "n"]}]},
+            "keypoints: expected a list of diff",
+        ),
+        ({"categories": [{"id": 3, "name": "m", "keypoints": 5}]}, "keypoints: expected a list of different"),
+        ({"images": [{"id": 7, "file_name": "a.png", "box_looked_at": [1, 2]}]}, "expected four numbers"),
         ({"annotations": None}, "annotations: expected a list"),
         ({"annotations": []}, "expected one with keypoints, found none"),
     ],
