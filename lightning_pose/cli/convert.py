@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, help="the folder or file to write")
     parser.add_argument("--to", choices=TOOLS, default="litpose", help="for whom (default: litpose)")
     parser.add_argument("--ood_start", type=int, help="first row, from 0, of the out-of-distribution set")
-    parser.add_argument("--image_dir", type=Path, help="where the images lie (default: beside SOURCE)")
+    parser.add_argument(
+        "--image_dir", type=Path, help="where the images lie (default: in the project, beside SOURCE)"
+    )
     parser.add_argument("--skeleton", help="skeleton or category to take (default: that of the most animals)")
     parser.add_argument("--video", help="name of the video that predictions were made on")
     parser.add_argument("--skip_missing", action="store_true", help="leave frames whose image is missing")

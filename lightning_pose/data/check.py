@@ -119,10 +119,14 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) 
     if not _is_whole(data_dir / path):
         return [Problem(f"{where}, {path}", "a whole image", "a truncated file")]
     keypoints = labels.keypoints_px[row]
+    problems = [
+        Problem(f"{where}, {labels.keypoint_names[k]}", "x and y, or neither", "one of them")
+        for k in np.flatnonzero(np.isnan(keypoints).sum(-1) == 1)
+    ]
     margin = OUTSIDE_SHARE * np.array([width, height])
     with np.errstate(invalid="ignore"):
         outside = ((keypoints < -margin) | (keypoints > np.array([width, height]) + margin)).any(-1)
-    return [
+    return problems + [
         Problem(
             f"{where}, {labels.keypoint_names[k]}",
             f"a label inside the image of {width}x{height} px",

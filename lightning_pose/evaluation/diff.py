@@ -17,7 +17,7 @@ from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
 from lightning_pose.io.predictions import read_pixel_errors, read_predictions
 from lightning_pose.io.provenance import PROVENANCE_FILE, read_provenance
 from lightning_pose.io.tables import read_rows
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Predictions, Problem, UserError
 
 PREDICTIONS, ERRORS, TABLE = "predictions.csv", "_pixel_error.csv", "ood_metrics.csv"
 # of a run, besides code, packages and what was read; command and times say where and when, not what
@@ -178,6 +178,29 @@ def _compare_predictions(name: str, first: Path, second: Path) -> Iterator[Diffe
             pair = own.keypoints_px[rows[:, 0], k], other.keypoints_px[rows[:, 1], j]
             confidence = own.confidence[rows[:, 0], k] - other.confidence[rows[:, 1], j]
             yield from _compare_keypoint(name, keypoint, pair, confidence)
+            for column in (column for column in own.further if column in other.further):
+                cells = own.further[column][rows[:, 0], k], other.further[column][rows[:, 1], j]
+                yield from _compare_cells(name, f"{keypoint} {column}", *cells)
+    yield from _compare_lists(name, "columns", list(own.further), list(other.further))
+    yield from _compare_boxes(name, own, other, rows)
+
+
+def _compare_boxes(name: str, own: Predictions, other: Predictions, rows: np.ndarray) -> Iterator[Difference]:
+    boxes = own.xywh_frame_px, other.xywh_frame_px
+    if boxes[0] is not None and boxes[1] is not None:
+        if len(rows):
+            yield from _compare_cells(name, "boxes", boxes[0][rows[:, 0]], boxes[1][rows[:, 1]])
+    elif boxes[0] is not None or boxes[1] is not None:
+        yield Difference(name, "boxes", *(NONE if each is None else "there" for each in boxes))
+
+
+def _compare_cells(name: str, what: str, first: np.ndarray, second: np.ndarray) -> Iterator[Difference]:
+    apart = np.abs(first - second)
+    apart, lone = apart[~np.isnan(apart)], int((np.isnan(first) != np.isnan(second)).sum())
+    texts = [f"apart by up to {apart.max():.3g}"] if apart.size and apart.max() > 0 else []
+    texts += [f"{lone} cells of one alone"] if lone else []
+    if texts:
+        yield Difference(name, what, ", ".join(texts))
 
 
 def _compare_keypoint(
@@ -203,6 +226,7 @@ def _compare_errors(name: str, first: Path, second: Path) -> Iterator[Difference
     )
     yield from _compare_lists(name, "keypoints", own_names, other_names)
     yield from _compare_lists(name, "rows", own_index, other_index)
+    rows = _places(own_index, other_index)
     columns = {"all keypoints": (own, other)}
     columns |= {
         keypoint: (own[:, k], other[:, other_names.index(keypoint)])
@@ -213,6 +237,8 @@ def _compare_errors(name: str, first: Path, second: Path) -> Iterator[Difference
         texts = [_error_text(errors) for errors in pair]
         if texts[0] != texts[1]:
             yield Difference(name, keypoint, *texts)
+        elif keypoint in own_names and len(rows):  # other frames may be wrong by as much
+            yield from _compare_cells(name, keypoint, pair[0][rows[:, 0]], pair[1][rows[:, 1]])
 
 
 def _error_text(errors: np.ndarray) -> str:
@@ -251,7 +277,8 @@ def _compare_lists(file: str, what: str, first: list, second: list) -> Iterator[
     if sorted(map(str, first)) == sorted(map(str, second)):
         yield Difference(file, what, "in another order")
         return
-    lone = [own for own in first if own not in set(second)], [own for own in second if own not in set(first)]
+    known = set(first), set(second)
+    lone = [own for own in first if own not in known[1]], [own for own in second if own not in known[0]]
     yield Difference(file, what, *(f"{len(names)} of its own" + _example(names) for names in lone))
 
 

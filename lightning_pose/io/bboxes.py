@@ -15,7 +15,7 @@ import numpy as np
 
 from lightning_pose.io.changed import check_unchanged
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.tables import BOX_COORDS, format_number, parse_number, read_rows
+from lightning_pose.io.tables import BOX_COORDS, format_number, own_path, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
 
 COLUMNS = BOX_COORDS
@@ -54,7 +54,7 @@ def read_bboxes(path: str | Path) -> Boxes:
     problems += _duplicates(path, body)
     if problems:
         raise UserError(problems)
-    names = [row[0] for _, row in body]
+    names = [own_path(row[0]) for _, row in body]
     xyhw = np.array(values, dtype=float).reshape(-1, 4)
     status = [row[header.index("status")] for _, row in body] if "status" in header else None
     is_video = bool(names) and all(name.isdecimal() for name in names)

@@ -55,7 +55,7 @@ def crops_dir(labels_csv: str | Path) -> Path | None:
         If it is named as one of crops, and their manifest is damaged: whole images may have the same names.
     """
     labels_csv = Path(labels_csv)
-    manifest = _manifest_beside(labels_csv)
+    manifest = _manifest_beside(labels_csv, ("source", "images_dir"))
     if manifest is None or labels_csv.name != f"{CROPPED}{manifest['source']}":
         return None
     return Path(os.path.normpath(labels_csv.parent / manifest["images_dir"]))
@@ -76,9 +76,14 @@ def manifest_of_video(video: str | Path) -> dict[str, Any] | None:
     return manifest if is_its_own else None
 
 
-def _manifest_beside(path: Path) -> dict[str, Any] | None:
-    """Return the manifest beside what may be of crops; raise `UserError` if that is damaged."""
+def _manifest_beside(path: Path, needed: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    """Return the manifest beside what may be of crops; raise `UserError` if that is damaged.
+
+    It is, too, where one of the texts that are needed is missing.
+    """
     manifest = read_manifest(path.parent / MANIFEST)
+    if manifest is not None and not all(isinstance(manifest.get(key), str) for key in needed):
+        manifest = None
     if manifest is None and path.name.startswith(CROPPED) and (path.parent / MANIFEST).exists():
         expected = f"the manifest of the crops of {path.name} (crop again)"
         raise UserError(Problem(str(path.parent / MANIFEST), expected, "a damaged file"))

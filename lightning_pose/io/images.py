@@ -134,7 +134,9 @@ def decode_image(path: Path, content: bytes) -> np.ndarray:
     with suppress(UnidentifiedImageError, OSError):  # a kind that OpenCV alone knows, with a limit of its own
         _stated_size(io.BytesIO(content), where)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        # labels count the pixels that are stored: nothing is turned by what a camera noted of itself
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error as error:
         raise UserError(Problem(where, "an image", f"unreadable ({first_line(error)})")) from None
     if image is None:

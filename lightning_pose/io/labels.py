@@ -11,11 +11,12 @@ from lightning_pose.io.crop_manifest import MANIFEST
 from lightning_pose.io.tables import (
     HEADER_ROWS,
     KeypointTable,
+    own_path,
     parse_keypoint_rows,
     read_rows,
     write_keypoint_table,
 )
-from lightning_pose.types import Labels, Problem, UserError
+from lightning_pose.types import Labels, Problem, UserError, Visibility
 
 VISIBILITIES = (0, 1, 2)
 NOT_LABELLED = 0  # whatever coordinates stand there, as in COCO's files
@@ -50,12 +51,14 @@ def parse_labels(path: Path, rows: list[list[str]]) -> Labels:
         ]
         if problems:
             raise UserError(problems)
-        visible = np.nan_to_num(visible).astype(np.int8)
     keypoints_px = np.stack([table.columns["x"], table.columns["y"]], axis=-1)
-    if visible is not None:
+    if visible is not None:  # an empty cell says no more than x and y do
+        there = np.isfinite(keypoints_px).any(-1)
+        untold = np.where(there, Visibility.VISIBLE, Visibility.NOT_LABELLED)
+        visible = np.where(np.isnan(visible), untold, visible).astype(np.int8)
         keypoints_px[visible == NOT_LABELLED] = np.nan
     return Labels(
-        image_paths=[name.replace("\\", "/") for name in table.index],
+        image_paths=[own_path(name) for name in table.index],
         keypoint_names=table.keypoint_names,
         keypoints_px=keypoints_px,
         visible=visible,

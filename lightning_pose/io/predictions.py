@@ -20,6 +20,7 @@ from lightning_pose.io.tables import (
     SET_COLUMN,
     KeypointTable,
     format_number,
+    own_path,
     parse_keypoint_rows,
     parse_number,
     read_rows,
@@ -57,7 +58,7 @@ def parse_predictions(path: Path, rows: list[list[str]]) -> Predictions:
     table = parse_keypoint_rows(path, rows, LAYOUTS)
     is_video = all(name.isdecimal() for name in table.index)
     return Predictions(
-        index=[int(name) for name in table.index] if is_video else table.index,
+        index=[int(name) for name in table.index] if is_video else [own_path(name) for name in table.index],
         keypoint_names=table.keypoint_names,
         keypoints_px=np.stack([table.columns["x"], table.columns["y"]], axis=-1),
         confidence=table.columns["likelihood"],

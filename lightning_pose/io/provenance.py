@@ -119,7 +119,9 @@ def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
     files, runs = known.get("files"), known.get("runs")
     if not isinstance(files, dict) or not isinstance(runs, dict):
         return {"files": {}, "runs": {}}
-    return {"files": {name: own for name, own in files.items() if own.get("run") in runs}, "runs": runs}
+    runs = {key: run for key, run in runs.items() if isinstance(run, dict)}
+    known = {name: own for name, own in files.items() if isinstance(own, dict)}
+    return {"files": {n: own for n, own in known.items() if str(own.get("run")) in runs}, "runs": runs}
 
 
 def checksum(path: Path) -> dict[str, Any]:

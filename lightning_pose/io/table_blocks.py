@@ -17,7 +17,14 @@ import numpy as np
 
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.predictions import LAYOUTS, read_predictions
-from lightning_pose.io.tables import HEADER_ROWS, TableHeader, header_rows, parse_header, read_rows
+from lightning_pose.io.tables import (
+    HEADER_ROWS,
+    TableHeader,
+    header_rows,
+    parse_header,
+    read_rows,
+    with_one_index,
+)
 from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError
 
@@ -61,7 +68,7 @@ def read_header(path: Path) -> tuple[TableHeader, str]:
     UserError
         If there is no such file, or it has another header, or nothing below it.
     """
-    rows = read_rows(path, HEADER_ROWS + 2)  # some tools leave a row empty but for commas
+    rows = with_one_index(read_rows(path, HEADER_ROWS + 2))  # some tools leave a row empty but for commas
     header = parse_header(path, rows, LAYOUTS)
     body = [row for row in rows[HEADER_ROWS:] if any(row)]
     if not body:

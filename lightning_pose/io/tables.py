@@ -1,6 +1,7 @@
 """The CSV layout that labels and predictions share: three header rows, one index column, cells of numbers.
 
-The header rows name the scorer, the keypoint and the coordinate of each column.
+The header rows name the scorer, the keypoint and the coordinate of each column. DeepLabCut's newer files have
+three index columns, which are read as one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError
 
 HEADER_ROWS = 3
+INDEX_PARTS = 3  # columns of a path in newer files of DeepLabCut: labeled-data, session, file
 SET_COLUMN = "set"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 BOX_NAME, BOX_COORDS = "bbox", ("x", "y", "h", "w")  # of box columns, as if of a keypoint
@@ -112,6 +114,7 @@ def parse_keypoint_rows(
     UserError
         Every broken header, row and cell, by row number as an editor shows it.
     """
+    rows = with_one_index(rows)
     header = parse_header(path, rows, coords)
     names, own_coords = header.keypoint_names, header.coords
     keypoint_width = len(names) * len(own_coords)
@@ -134,6 +137,17 @@ def parse_keypoint_rows(
         sets=[row[width + 1] for _, row in body] if header.has_set else None,
         boxes=values[:, keypoint_width:].copy() if header.has_boxes else None,
     )
+
+
+def with_one_index(rows: list[list[str]]) -> list[list[str]]:
+    """Return the rows of a table with paths in one column, where they are spread over three."""
+    spread = [""] * (INDEX_PARTS - 1)
+    if len(rows) < HEADER_ROWS or any(row[1:INDEX_PARTS] != spread for row in rows[:HEADER_ROWS]):
+        return rows
+    header = [[*row[:1], *row[INDEX_PARTS:]] for row in rows[:HEADER_ROWS]]
+    return header + [
+        ["/".join(row[:INDEX_PARTS]) if any(row) else "", *row[INDEX_PARTS:]] for row in rows[HEADER_ROWS:]
+    ]
 
 
 def parse_header(path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]) -> TableHeader:
@@ -198,6 +212,11 @@ def text_cell(text: str) -> str:
     OWASP, CSV Injection: a quote before what begins like a formula.
     """
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def own_path(name: str) -> str:
+    """Return an image path with forward slashes, whichever system it was written on."""
+    return name.replace("\\", "/")
 
 
 def parse_number(text: str) -> float | None:

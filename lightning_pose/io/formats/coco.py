@@ -124,10 +124,30 @@ def _load(path: Path) -> dict:
     problems += _broken(path, "categories", content["categories"], ("id", "name"))
     if problems:
         raise UserError(problems)
+    problems = [
+        Problem(f"{path}, images[{i}], box_looked_at", "four numbers", json.dumps(box)[:80])
+        for i, image in enumerate(content["images"])
+        if (box := image.get("box_looked_at")) is not None and not _is_box(box)
+    ]
+    problems += [
+        Problem(f"{path}, categories[{i}], keypoints", "a list of different names", json.dumps(names)[:80])
+        for i, category in enumerate(content["categories"])
+        if (names := category.get("keypoints")) and not _are_names(names)
+    ]
+    if problems:
+        raise UserError(problems)
     ids = [image["id"] for image in content["images"]]
     if len(set(ids)) < len(ids):
         raise UserError(Problem(f"{path}, images", "an id of its own for each", "an id twice"))
     return content
+
+
+def _is_box(box: Any) -> bool:
+    return isinstance(box, list) and len(box) == 4 and all(isinstance(n, int | float | None) for n in box)
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, list) and len({str(name) for name in names}) == len(names)
 
 
 def _broken(path: Path, key: str, entries: list, needed: tuple[str, ...]) -> list[Problem]:
@@ -186,13 +206,15 @@ def _animal(entry: dict, names: list[str]) -> Animal:
     cells = np.array(entry["keypoints"], float).reshape(-1, 3)
     visible = cells[:, 2].astype(np.int8)
     keypoints_px = np.where(visible[:, None] == Visibility.NOT_LABELLED, np.nan, cells[:, :2])
-    for name in entry.get("occluded", ()):
+    hidden = entry.get("occluded")  # another tool's may be a flag
+    for name in hidden if isinstance(hidden, list) else ():
         if name in names:
             visible[names.index(name)] = Visibility.OCCLUDED
     score = entry.get("score")
     score = float(score) if isinstance(score, int | float) else math.nan
     own = entry.get("keypoint_scores")
-    confidence = np.full(len(names), score) if own is None else np.array(own, float)
+    there = visible != Visibility.NOT_LABELLED
+    confidence = np.where(there, score, math.nan) if own is None else np.array(own, float)
     return Animal(keypoints_px, visible, confidence, 0.0 if math.isnan(score) else score)
 
 

@@ -40,7 +40,7 @@ class Choices:
 
     Parameters
     ----------
-    image_dir : where images lie; None = beside the source.
+    image_dir : where images lie; None = beside the source, or in the project that it belongs to.
     skeleton : name of the skeleton or category to take; None = that of the most animals.
     video : name of the video that predictions were made on.
     ood_start : first row of the out-of-distribution set of a data folder.
@@ -65,6 +65,8 @@ def convert(tool: Tool, source: Path, output: Path, target: Tool, choices: Choic
     if output.suffix.lower() not in SUFFIXES[target]:
         expected = " or ".join(suffix or "a folder" for suffix in SUFFIXES[target])
         raise UserError(Problem(str(output), f"{expected}, for {target.value}", output.suffix or "a folder"))
+    if choices.ood_start is not None and (target is not Tool.LITPOSE or output.suffix):
+        raise UserError(Problem("--ood_start", "a data folder as output, of two sets", str(output)))
     _write(_read(tool, source, choices), output, target, choices)
 
 
@@ -76,7 +78,7 @@ def _read(tool: Tool, source: Path, choices: Choices) -> Contents:
     if tool is Tool.LITPOSE:
         return _read_own(source, choices.image_dir)
     is_table = source.suffix.lower() in SUFFIXES[Tool.DLC][1:]
-    return read_dlc_table(source) if is_table else read_project(source)
+    return (read_dlc_table if is_table else read_project)(source, choices.image_dir)
 
 
 def _read_own(source: Path, image_dir: Path | None) -> Contents:

@@ -28,7 +28,7 @@ def write_data_folder(
     ----------
     contents : labels with their images.
     output_dir : data folder; an image that lies there unchanged is left alone.
-    ood_start : first row that goes to ``CollectedData_new.csv``.
+    ood_start : first row that goes to ``CollectedData_new.csv``, counted before any are left out.
     skip_missing : whether frames without an image are left out rather than refused.
 
     Raises
@@ -41,20 +41,29 @@ def write_data_folder(
     _check_paths(contents.poses, output_dir)
     labels = with_images(contents.poses, contents, skip_missing)
     count = len(labels.image_paths)
-    if ood_start is not None and not 0 < ood_start < count:
-        raise UserError(
-            Problem("--ood_start", f"1 to {count - 1}, within the labelled frames", str(ood_start))
-        )
+    end = count if ood_start is None else _rows_before(ood_start, contents.poses, labels)
     copy_images(labels, contents, output_dir)
     for video in contents.videos:
         _put(video, output_dir / "videos" / video.name)
-    end = count if ood_start is None else ood_start
     if ood_start is None:  # of an earlier conversion: its frames are in the other file now
         (output_dir / OOD_CSV).unlink(missing_ok=True)
     else:
         write_labels(take_rows(labels, range(end, count)), output_dir / OOD_CSV)
     write_labels(take_rows(labels, range(end)), output_dir / IND_CSV)
     logger.info("%s: %d frames, %d of them out of distribution", output_dir, count, count - end)
+
+
+def _rows_before(ood_start: int, whole: Labels, kept: Labels) -> int:
+    """Return how many of the labels that are kept lie before a row of the whole labels."""
+    count, there = len(whole.image_paths), set(kept.image_paths)
+    if not 0 < ood_start < count:
+        expected = f"1 to {count - 1}, within the labelled frames"
+        raise UserError(Problem("--ood_start", expected, str(ood_start)))
+    before = sum(path in there for path in whole.image_paths[:ood_start])
+    if not 0 < before < len(kept.image_paths):
+        found = f"{before} before it, {len(kept.image_paths) - before} from it on"
+        raise UserError(Problem(f"--ood_start {ood_start}", "images on either side", found))
+    return before
 
 
 def with_images(labels: Labels, contents: Contents, skip_missing: bool) -> Labels:
@@ -119,5 +128,5 @@ def _save(image: Callable, target: Path) -> None:
     from PIL import Image
 
     picture = image()
-    with write_atomic(target) as temporary:
-        Image.fromarray(picture.squeeze()).save(temporary)
+    with write_atomic(target) as temporary:  # the options are of JPEG, which loses least that way
+        Image.fromarray(picture.squeeze()).save(temporary, quality=100, subsampling=0)

@@ -18,13 +18,12 @@ from lightning_pose.io.formats.contents import Contents, check_unique, rows_of, 
 from lightning_pose.io.formats.data_folder import copy_images, take_rows, with_images, write_data_folder
 from lightning_pose.io.labels import parse_labels
 from lightning_pose.io.predictions import parse_predictions
-from lightning_pose.io.tables import read_rows
+from lightning_pose.io.tables import HEADER_ROWS, INDEX_PARTS, read_rows
 from lightning_pose.traces import note_read
 from lightning_pose.types import Labels, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
-INDEX_PARTS = 3  # newer projects spread labeled-data, session and file over three columns
 HEADER = ["scorer", "bodyparts", "coords"]
 HDF5_KEY = "df_with_missing"
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -41,27 +40,39 @@ def convert_dlc(project_dir: Path, output_dir: Path, ood_start: int | None = Non
     write_data_folder(read_project(project_dir), output_dir, ood_start)
 
 
-def read_project(project_dir: Path) -> Contents:
+def read_project(project_dir: Path, image_dir: Path | None = None) -> Contents:
     """Read the labels of all sessions of a project.
+
+    Parameters
+    ----------
+    project_dir : with a folder ``labeled-data``.
+    image_dir : what image paths are relative to; None = the project.
 
     Raises
     ------
     UserError
-        If it is no project or has several animals, or an image lies outside.
+        If it is no project or has several animals, an image lies outside, or two files label one.
     """
     labels = _merge(_read_sessions(_session_files(project_dir)))
-    root = project_dir.resolve()
+    check_unique(project_dir, labels.image_paths)  # of two people, say: neither is the right one
+    image_dir = image_dir or project_dir
+    root = image_dir.resolve()
     outside = [path for path in labels.image_paths if not (root / path).resolve().is_relative_to(root)]
     if outside:
-        raise UserError([Problem(path, f"an image path inside {project_dir}", path) for path in outside])
+        raise UserError([Problem(path, f"an image path inside {image_dir}", path) for path in outside])
     videos = [path for path in sorted((project_dir / "videos").glob("*")) if path.is_file()]
-    return Contents(labels, {path: project_dir / path for path in labels.image_paths}, videos)
+    return Contents(labels, {path: image_dir / path for path in labels.image_paths}, videos)
 
 
-def read_dlc_table(path: Path) -> Contents:
+def read_dlc_table(path: Path, image_dir: Path | None = None) -> Contents:
     """Read one table of labels or predictions; predictions if there is a likelihood.
 
     HDF5 as pandas writes it may hold pickled objects, which are run when they are read.
+
+    Parameters
+    ----------
+    path : the table.
+    image_dir : what image paths are relative to; None = the project that the table lies in.
 
     Raises
     ------
@@ -71,8 +82,8 @@ def read_dlc_table(path: Path) -> Contents:
     poses = _from_hdf5(path) if path.suffix.lower() in HDF5_SUFFIXES else _from_csv(path)
     if isinstance(poses, Predictions):
         return Contents(poses)
-    project_dir = path.absolute().parents[min(2, len(path.absolute().parents) - 1)]
-    return Contents(poses, {name: project_dir / name for name in poses.image_paths})
+    root = image_dir or path.absolute().parents[min(2, len(path.absolute().parents) - 1)]
+    return Contents(poses, {name: root / name for name in poses.image_paths})
 
 
 def write_project(contents: Contents, project_dir: Path, skip_missing: bool = False) -> None:
@@ -138,8 +149,8 @@ def _write(poses: Labels | Predictions, path: Path) -> None:
     table = pd.DataFrame(cells, columns=columns, index=index)
     with write_atomic(path) as temporary:
         if path.suffix.lower() in HDF5_SUFFIXES:
-            layout = "fixed" if isinstance(index, pd.MultiIndex) else "table"
-            table.to_hdf(temporary, key=HDF5_KEY, mode="w", format=layout)
+            # not "table": what pandas 3 writes so, pandas 2 cannot read, which DeepLabCut has
+            table.to_hdf(temporary, key=HDF5_KEY, mode="w", format="fixed")
         else:
             table.to_csv(temporary)
 
@@ -164,7 +175,7 @@ def _session_paths(names: list[str], target: Path) -> list[str]:
 
 def _from_csv(path: Path) -> Labels | Predictions:
     rows = _plain_rows(path)
-    if any("likelihood" in row for row in rows[:INDEX_PARTS]):
+    if any("likelihood" in row for row in rows[:HEADER_ROWS]):
         return parse_predictions(path, rows)
     return parse_labels(path, rows)
 
@@ -195,7 +206,7 @@ def _from_hdf5(path: Path) -> Labels | Predictions:
     if coords == ["x", "y"]:
         paths = [str(name).replace("\\", "/") for name in index]
         return Labels(paths, names, cells, scorer=str(scorer[0]))
-    frames: Any = [name if isinstance(name, str) else int(name) for name in index]
+    frames: Any = [name.replace("\\", "/") if isinstance(name, str) else int(name) for name in index]
     return Predictions(frames, names, cells[..., :2], cells[..., 2], scorer=str(scorer[0]))
 
 
@@ -220,14 +231,10 @@ def _read_sessions(files: list[Path]) -> list[Labels]:
 
 
 def _plain_rows(path: Path) -> list[list[str]]:
-    """Return the rows of a CSV with one column of paths."""
+    """Return the rows of a CSV of one animal."""
     rows = read_rows(path)
     if any(row[:1] == ["individuals"] for row in rows[:4]):
         raise UserError(Problem(str(path), "labels of a single animal", "a row 'individuals'"))
-    if len(rows) > INDEX_PARTS and rows[0][1:INDEX_PARTS] == [""] * (INDEX_PARTS - 1):
-        header, body = rows[:INDEX_PARTS], rows[INDEX_PARTS:]
-        rows = [[*row[:1], *row[INDEX_PARTS:]] for row in header]
-        rows += [["/".join(row[:INDEX_PARTS]), *row[INDEX_PARTS:]] for row in body]
     return rows
 
 

@@ -1,8 +1,9 @@
 """Predictions as a long table: one row for each keypoint of each frame, as statistics want them.
 
 Columns: ``source`` (which file), ``frame`` (of a video) or ``image`` (a labelled one), ``keypoint``, ``x``,
-``y``, ``likelihood``, then what some of the files have besides: the columns of ensembles, ``set``. Pixels are
-those of the predictions; what was not predicted is null.
+``y``, ``likelihood``, then what some of the files have besides: the columns of ensembles, the box that was
+looked at (``bbox_x``, ``bbox_y``, ``bbox_h``, ``bbox_w``), ``set``. Pixels are those of the predictions; what
+was not predicted is null.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.predictions import BASIC, SMOOTHED, read_predictions
+from lightning_pose.io.predictions import BASIC, SMOOTHED, box_columns, read_predictions
 from lightning_pose.io.table_blocks import read_header
-from lightning_pose.io.tables import SET_COLUMN, text_cell
+from lightning_pose.io.tables import BOX_COORDS, BOX_NAME, SET_COLUMN, text_cell
 from lightning_pose.types import Predictions, Problem, UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIXES = (".parquet", ".csv")
+BOXES = tuple(f"{BOX_NAME}_{coord}" for coord in BOX_COORDS)
 
 
 def write_long_table(sources: Mapping[str, Path], output: Path) -> None:
@@ -45,7 +47,9 @@ def write_long_table(sources: Mapping[str, Path], output: Path) -> None:
     schema = _schema(list(sources.values()))
     with _open_writer(output, schema, is_text) as writer:
         for name, path in sources.items():
-            writer.write_table(_table(name, read_predictions(path), schema, is_text))
+            predictions = read_predictions(path)
+            _check_rows(path, predictions, schema)
+            writer.write_table(_table(name, predictions, schema, is_text))
 
 
 def _schema(paths: Sequence[Path]) -> pa.Schema:
@@ -60,9 +64,17 @@ def _schema(paths: Sequence[Path]) -> pa.Schema:
         raise UserError(Problem(str(other), f"rows named by {expected}, as in {paths[0]}", "others"))
     row = ("frame", pa.int64()) if are_frames[0] else ("image", pa.string())
     further = [name for name in SMOOTHED if any(name in header.coords for header in headers)]
-    numbers = [(name, pa.float64()) for name in (*BASIC, *further)]
+    boxes = BOXES if any(header.has_boxes for header in headers) else ()
+    numbers = [(name, pa.float64()) for name in (*BASIC, *further, *boxes)]
     ending = [(SET_COLUMN, pa.string())] if any(header.has_set for header in headers) else []
     return pa.schema([("source", pa.string()), row, ("keypoint", pa.string()), *numbers, *ending])
+
+
+def _check_rows(path: Path, predictions: Predictions, schema: pa.Schema) -> None:
+    wrong = [name for name in predictions.index if isinstance(name, str)] if "frame" in schema.names else []
+    if wrong:
+        wrong = [name for name in wrong if not name.isdecimal()]
+        raise UserError(Problem(str(path), "a frame number in each row, as in the first", wrong[0]))
 
 
 @contextmanager
@@ -92,6 +104,9 @@ def _table(name: str, predictions: Predictions, schema: pa.Schema, is_text: bool
             for coord, cells in numbers.items()
         },
     }
+    if predictions.xywh_frame_px is not None:
+        for coord, cells in zip(BOXES, box_columns(predictions.xywh_frame_px).T, strict=True):
+            columns[coord] = pa.array(np.repeat(cells, keypoints), from_pandas=True)
     of_rows = np.repeat(np.arange(rows), keypoints)
     if "frame" in schema.names:
         columns["frame"] = pa.array(np.asarray(predictions.index, np.int64)[of_rows])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scipy.io import netcdf_file
 
 SUFFIX = ".nc"
+LARGEST = 2**31 - 1  # bytes of a variable, as far as scipy writes them
 DIMS = ("time", "space", "keypoints", "individuals")
 INDIVIDUAL = "individual_0"  # as movement names that of a Lightning Pose file
 FURTHER = {
@@ -51,6 +52,10 @@ def write_movement(sources: Mapping[str, Path], output: Path, fps: float | None 
     """
     tables = {name: read_predictions(path) for name, path in sources.items()}
     problems = _problems(sources, tables)
+    size = sum(own.keypoints_px.nbytes for own in tables.values())
+    if size > LARGEST:
+        expected = f"positions of at most {LARGEST} bytes (fewer files at once, or .parquet)"
+        problems.append(Problem(str(output), expected, str(size)))
     if problems:
         raise UserError(problems)
     first = next(iter(tables.values()))

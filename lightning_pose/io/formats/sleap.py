@@ -7,7 +7,7 @@ SLEAP shows as not visible count as not labelled, as in SLEAP's own training.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -48,17 +48,32 @@ class Finder:
     ----------
     source : the ``.slp`` file.
     image_dir : where images and videos are looked for first; None = only where the file says, and beside it.
+    sessions : folder of each video's frames, by the video's name.
     """
 
     source: Path
     image_dir: Path | None
+    sessions: dict[str, str]
+    _used: dict[Path, str] = field(default_factory=dict)
 
     def file(self, name: str) -> Path:
-        """Return where a file lies that SLEAP knows by a name."""
+        """Return where a file lies that SLEAP knows by a name.
+
+        Raises
+        ------
+        UserError
+            If it would stand for a file of another folder too.
+        """
         own = Path(name)
-        places = [folder / name for folder in (self.image_dir, self.source.parent) if folder is not None]
-        places += [own, *(folder / own.name for folder in (self.image_dir, self.source.parent) if folder)]
-        return next((place for place in places if place.is_file()), places[0])
+        folders = [folder for folder in (self.image_dir, self.source.parent) if folder is not None]
+        places = [*(folder / name for folder in folders), own]
+        places += [folder / end for end in (Path(own.parent.name, own.name), own.name) for folder in folders]
+        found = next((place for place in places if place.is_file()), places[0])
+        other = self._used.setdefault(found, name) if found.is_file() else name
+        if other != name:
+            expected = f"a file for each of {other} and {name} (such as {own.parent.name}/{own.name} there)"
+            raise UserError(Problem(str(found), expected, "one for both"))
+        return found
 
     def image(self, video: Any, frame: int) -> tuple[str, ImageSource]:
         """Return the path in a data folder of a frame, and where its image comes from."""
@@ -67,7 +82,7 @@ class Finder:
             name = known.filename[frame].replace("\\", "/")
             path = name if stays_inside(name) else session_path(name)
         else:
-            path = f"labeled-data/{PureWindowsPath(known.filename).stem}/img{frame:08d}.png"
+            path = f"labeled-data/{self.sessions[_film(video)]}/img{frame:08d}.png"
         if video.backend_metadata.get("has_embedded_images"):
             return path, partial(_embedded, video, frame)
         if isinstance(known.filename, list):
@@ -115,7 +130,7 @@ def read_slp(
     scorer = str(content.provenance.get("scorer", "sleap"))
     if not is_labels:
         return Contents(_predictions(path, [frame for frame, _ in frames], best, names, scorer, video))
-    finder = Finder(path, image_dir)
+    finder = Finder(path, image_dir, _sessions(path, [frame.video for frame, _ in frames]))
     found = [finder.image(frame.video, int(frame.frame_idx)) for frame, _ in frames]
     paths = [name for name, _ in found]
     check_unique(path, paths)
@@ -210,6 +225,30 @@ def _animal(animal: Any) -> Animal:
     )
 
 
+def _film(video: Any) -> str:
+    """Return what tells films apart: the file, or the place in a package that names none; "" of images."""
+    known = video.source_video or video
+    if isinstance(known.filename, list):
+        return ""
+    if known is video and video.backend_metadata.get("has_embedded_images"):
+        return f"{known.filename}/{str(video.backend_metadata.get('dataset')).partition('/')[0]}"
+    return str(known.filename)
+
+
+def _sessions(path: Path, videos: list[Any]) -> dict[str, str]:
+    """Return a folder for the frames of each film: its name, with its own folder's where several share it."""
+    names = dict.fromkeys(_film(video) for video in videos)
+    films = {name: PureWindowsPath(name) for name in names if name}
+    stems = [film.stem for film in films.values()]
+    sessions = {
+        name: film.stem if stems.count(film.stem) == 1 else f"{film.parent.name}-{film.stem}"
+        for name, film in films.items()
+    }
+    if len(set(sessions.values())) < len(sessions):
+        raise UserError(Problem(f"{path}, videos", "names, or folders, that differ", ", ".join(sessions)))
+    return sessions
+
+
 def _predictions(
     path: Path, frames: list, animals: list[Animal], names: list[str], scorer: str, video: str | None
 ) -> Predictions:
@@ -224,10 +263,16 @@ def _predictions(
     found = {int(f.frame_idx): a for f, a in zip(frames, animals, strict=True) if f.video.filename == own[0]}
     nothing = np.full((len(names), 2), np.nan)
     gap = Animal(nothing, confidence=nothing[:, 0])
-    count = max(found) + 1
+    count = max(max(found) + 1, _frame_count(next(f.video for f in frames if f.video.filename == own[0])))
     if count > len(found):
         logger.warning("%s: nothing in %d of %d frames; left empty", path, count - len(found), count)
     return as_predictions(list(range(count)), names, [found.get(i, gap) for i in range(count)], scorer)
+
+
+def _frame_count(video: Any) -> int:
+    """Return how many frames a video has, as far as the file tells; 0 where it does not."""
+    shape = video.backend_metadata.get("shape")
+    return int(shape[0]) if shape and not video.backend_metadata.get("has_embedded_images") else 0
 
 
 def _image_videos(names: list[str], contents: Contents, embed: bool) -> list[tuple[Any, int]]:

@@ -64,6 +64,13 @@ def test_labels_outside_the_image(data_dir, x, count):
     assert len(found(data_dir, data_dir / "a.csv")) == count
 
 
+@pytest.mark.parametrize("given", [[np.nan, 5.0], [5.0, np.nan]])
+def test_half_a_label_is_named(data_dir, given):
+    write_labels(Labels(["0.png"], NAMES, np.array([[[1.0, 2.0], given]])), data_dir / "a.csv")
+    (problem,) = found(data_dir, data_dir / "a.csv")
+    assert "a.csv, row 4, tail: expected x and y, or neither, found one of them" in problem
+
+
 def test_duplicates_and_headers(data_dir):
     first = write(data_dir, ["0.png", "0.png"])
     other = write(data_dir, ["0.png"], "b.csv", ["beak", "wing"])

@@ -60,6 +60,21 @@ def test_equal_folders_differ_in_nothing(folders, capsys) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_boxes_columns_and_errors_of_single_frames(folders) -> None:
+    for folder, number in zip(folders, (1.0, 3.0), strict=True):
+        preds = folder / "image_preds" / "labels.csv"
+        own = predictions()
+        further = {"x_ens_var": np.full((3, 2), number), "y_ens_var": np.ones((3, 2))}
+        boxes = np.full((3, 4), 2 * number)
+        write_predictions(replace(own, further=further, xywh_frame_px=boxes), preds / "predictions.csv")
+        errors = np.array([[number, 2.0], [4 - number, np.nan], [5.0, 6.0]])
+        write_pixel_errors(preds / "predictions_pixel_error.csv", FRAMES, NAMES, errors)
+    found = "\n".join(lines(folders))
+    assert "beak x_ens_var: apart by up to 2\n" in found and "y_ens_var" not in found
+    assert "boxes: apart by up to 4\n" in found
+    assert "predictions_pixel_error.csv: beak: apart by up to 2" in found
+
+
 def test_times_and_commands_do_not_count(folders) -> None:
     preds = folders[1] / "image_preds" / "labels.csv"
     add_run(preds, run(seconds=2.0, command=["litpose", "predict", "there"]), ["predictions.csv"])
@@ -181,7 +196,18 @@ def test_what_shows_neither_in_positions_nor_in_mean_errors_is_a_difference_too(
         write_pixel_errors(
             folder / preds / "predictions_pixel_error.csv", FRAMES[:2], NAMES[:1], swapped, None
         )
-    assert lines(folders) == [
-        f"{preds}/predictions.csv: columns besides x, y and likelihood, or text: different",
-        f"{preds}/predictions_pixel_error.csv: single errors, or sets: different",
+    found = lines(folders)
+    variances = [
+        f"{preds}/predictions.csv: {name} {axis}_ens_var: apart by up to 3" for name in NAMES for axis in "xy"
     ]
+    assert found[:-1] == variances
+    assert found[-1] == f"{preds}/predictions_pixel_error.csv: {NAMES[0]}: apart by up to 1"
+
+
+def test_files_that_differ_in_what_is_not_measured_are_named(folders) -> None:
+    path = Path("image_preds") / "labels.csv" / "predictions.csv"
+    write_predictions(predictions(), folders[1] / path)
+    text = (folders[1] / path).read_text()
+    (folders[1] / path).write_text(text.replace("lightning_pose", "another"))
+    write_predictions(predictions(), folders[0] / path)
+    assert lines(folders) == [f"{path}: columns besides x, y and likelihood, or text: different"]

@@ -93,3 +93,11 @@ def test_crops_whose_manifest_is_damaged_are_not_taken_for_whole_images(manifest
             find(path.parent / name)
     path.unlink()
     assert crops_dir(path.parent / "cropped_l.csv") is None
+
+
+def test_a_manifest_that_tells_no_source_is_damaged(manifest) -> None:
+    path = manifest()
+    path.write_text('{"crop_size": [8, 8], "crops": {}}')
+    assert crops_dir(path.parent / "l.csv") is None
+    with pytest.raises(UserError, match=r"crops\.json: expected the manifest of the crops of cropped_l"):
+        crops_dir(path.parent / "cropped_l.csv")

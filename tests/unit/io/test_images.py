@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from lightning_pose.cli.main import main
 from lightning_pose.io.images import decode_image, image_size, is_inside, read_image
@@ -37,6 +38,16 @@ LEADING_OUT = [
     f"../{SECRET}", f"s/../../{SECRET}", "s/link.png", f"out/{SECRET}", "/etc/hostname", "s/img.png\0", "",
     ".",
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_pixels_lie_as_they_are_stored_whatever_a_camera_noted(tmp_path, suffix) -> None:
+    picture = Image.fromarray(np.zeros((40, 60, 3), np.uint8))
+    noted = picture.getexif()
+    noted[0x0112] = 6  # turn by 90 degrees to see it upright
+    picture.save(tmp_path / f"a{suffix}", exif=noted)
+    path = tmp_path / f"a{suffix}"
+    assert read_image(path).shape[:2] == image_size(path) == (40, 60)
 
 
 @pytest.mark.parametrize("path", LEADING_OUT)

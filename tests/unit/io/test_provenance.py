@@ -140,7 +140,14 @@ def test_commands_at_the_same_time_lose_nothing(tmp_path) -> None:
     assert set(read_provenance(tmp_path)["files"]) == set(names)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 1, "runs": {}}', '{"files": {"a": {}}}'])
+ODD = (
+    '{"files": {"a": 1}, "runs": {}}',
+    '{"files": {"a": {"run": []}}, "runs": {}}',
+    '{"files": {}, "runs": {"b": 1}}',
+)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 1, "runs": {}}', '{"files": {"a": {}}}', *ODD])
 def test_a_damaged_file_tells_nothing_and_is_written_anew(tmp_path, text) -> None:
     (tmp_path / PROVENANCE_FILE).write_text(text)
     assert read_provenance(tmp_path)["files"] == {}

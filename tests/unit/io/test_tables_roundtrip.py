@@ -120,6 +120,36 @@ def test_predictions_as_pandas_writes_them_have_a_set(tmp_path):
 HEADER = "scorer,s,s\nbodyparts,beak,beak\ncoords,x,y\n"
 
 
+def test_an_empty_visibility_says_no_more_than_x_and_y(tmp_path):
+    header = "scorer,s,s,s\nbodyparts,beak,beak,beak\ncoords,x,y,visible\n"
+    (tmp_path / "a.csv").write_text(header + "a.png,1,2,\nb.png,,,\nc.png,1,2,0\nd.png,1,2,1\n")
+    labels = read_labels(tmp_path / "a.csv")
+    assert labels.visible is not None and labels.visible.tolist() == [[2], [0], [0], [1]]
+    assert labels.keypoints_px[0, 0].tolist() == [1, 2] and np.isnan(labels.keypoints_px[2]).all()
+
+
+def test_paths_in_three_columns_as_deeplabcut_writes_them(tmp_path):
+    for name, coords in (("labels.csv", ["x", "y"]), ("found.csv", ["x", "y", "likelihood"])):
+        columns = pd.MultiIndex.from_product(
+            [["net"], NAMES, coords], names=["scorer", "bodyparts", "coords"]
+        )
+        index = pd.MultiIndex.from_tuples([("labeled-data", "s", "a.png"), ("labeled-data", "s", "b.png")])
+        cells = np.arange(2.0 * len(columns)).reshape(2, -1)
+        pd.DataFrame(cells, index=index, columns=columns).to_csv(tmp_path / name)
+    labels, found = read_labels(tmp_path / "labels.csv"), read_predictions(tmp_path / "found.csv")
+    assert labels.image_paths == found.index == ["labeled-data/s/a.png", "labeled-data/s/b.png"]
+    assert labels.keypoints_px[1].tolist() == [[4, 5], [6, 7]] and found.confidence[1].tolist() == [8, 11]
+
+
+def test_paths_of_windows_are_those_of_the_labels(tmp_path):
+    (tmp_path / "found.csv").write_text(
+        "scorer,s,s,s\nbodyparts,a,a,a\ncoords,x,y,likelihood\ns\\i.png,1,2,1\n"
+    )
+    (tmp_path / "bbox.csv").write_text(",x,y,h,w\ns\\i.png,1,2,3,4\n")
+    assert read_predictions(tmp_path / "found.csv").index == ["s/i.png"]
+    assert read_bboxes(tmp_path / "bbox.csv").index == ["s/i.png"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lightning_pose.cli.main import main
 from lightning_pose.data.check import check_dataset
+from lightning_pose.io.formats.data_folder import IND_CSV, OOD_CSV
 from lightning_pose.io.formats.dlc import convert_dlc
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import UserError
@@ -87,6 +89,46 @@ def test_missing_images_and_paths_that_leave_the_project_are_refused(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path.parent / "img0001.png")
     with pytest.raises(UserError, match="inside"):
         convert_dlc(tmp_path, tmp_path / "d")
+
+
+def test_two_files_that_label_one_image_are_refused(tmp_path):
+    make_session(tmp_path, "a", split_index=False)
+    folder = tmp_path / "labeled-data" / "a"
+    (folder / "CollectedData_t.csv").write_text((folder / "CollectedData_s.csv").read_text())
+    with pytest.raises(UserError, match=r"labeled-data/a/img0000.png twice"):
+        convert_dlc(tmp_path, tmp_path / "d")
+
+
+@pytest.mark.parametrize("source", ["project", "project/labeled-data/a/CollectedData_s.csv"])
+def test_images_may_lie_elsewhere(tmp_path, source):
+    project, images = tmp_path / "project", tmp_path / "images" / "labeled-data"
+    make_session(project, "a", split_index=True)
+    (images / "a").mkdir(parents=True)
+    for image in (project / "labeled-data" / "a").glob("*.png"):
+        image.rename(images / "a" / image.name)
+    command = ["convert", "dlc", str(tmp_path / source), str(tmp_path / "d")]
+    assert main([*command, "--image_dir", str(images.parent)]) == 0
+    assert (tmp_path / "d" / "labeled-data" / "a" / "img0002.png").is_file()
+
+
+def test_frames_that_are_left_out_move_no_other_to_another_set(tmp_path):
+    make_session(tmp_path, "a", split_index=False)
+    make_session(tmp_path, "b", split_index=False, first=3)
+    (tmp_path / "labeled-data" / "a" / "img0001.png").unlink()
+    command = ["convert", "dlc", str(tmp_path), str(tmp_path / "d"), "--skip_missing", "--ood_start", "3"]
+    assert main(command) == 0
+    sets = [read_labels(tmp_path / "d" / name).image_paths for name in (IND_CSV, OOD_CSV)]
+    assert sets[0] == ["labeled-data/a/img0000.png", "labeled-data/a/img0002.png"]
+    assert sets[1] == [f"labeled-data/b/img000{i}.png" for i in (3, 4, 5)]
+    for name in ("img0000.png", "img0002.png"):
+        (tmp_path / "labeled-data" / "a" / name).unlink()
+    assert main(command) == 2
+
+
+def test_a_start_without_two_sets_to_write_is_refused(tmp_path, capsys):
+    make_session(tmp_path, "a", split_index=False)
+    assert main(["convert", "dlc", str(tmp_path), str(tmp_path / "all.csv"), "--ood_start", "1"]) == 2
+    assert "--ood_start: expected a data folder" in capsys.readouterr().err
 
 
 @pytest.mark.skipif("OPENFIELD_DIR" not in os.environ, reason="OPENFIELD_DIR names no DeepLabCut project")

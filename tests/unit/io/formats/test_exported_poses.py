@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_pose.cli.main import main
+from lightning_pose.io.formats import movement_dataset
 from lightning_pose.io.predictions import SMOOTHED, VARIANCES, read_predictions, write_predictions
 from lightning_pose.types import Predictions
 
@@ -108,6 +109,15 @@ def test_labelled_frames_keep_their_images_and_sets(tmp_path) -> None:
     assert "frame" not in rows[0]
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_boxes_stand_beside_each_keypoint(tmp_path, suffix) -> None:
+    tables = replace(made_up(2), xywh_frame_px=np.array([[1.0, 2, 30, 40], [5, NAN, 70, 80]])), made_up(2)
+    rows = long_rows(exported(tmp_path, f"poses{suffix}", written(tmp_path, *tables)))
+    boxes = [tuple(row[f"bbox_{name}"] for name in "xyhw") for row in rows]
+    expected = [(1, 2, 40, 30)] * 2 + [(5, None, 80, 70)] * 2 + [(None,) * 4] * 4
+    assert boxes == expected
+
+
 def test_in_csv_what_looks_like_a_formula_stays_text(tmp_path) -> None:
     table = made_up(2, names=FORMULAS)
     paths = written(tmp_path, table)
@@ -162,6 +172,13 @@ def test_several_files_lie_along_a_further_dimension(tmp_path) -> None:
     assert arrays["source"] == ["seed_0", "the_ensemble"]
     np.testing.assert_array_equal(arrays["position"][1, :, 0, :, 0], tables[1].keypoints_px[..., 0])
     assert "ensemble_variance" not in arrays  # of one only
+
+
+def test_more_than_the_format_takes_is_refused(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(movement_dataset, "LARGEST", 4 * 2 * 2 * 8 - 1)
+    paths = written(tmp_path, made_up(4))
+    assert main(["export_poses", *paths, "--output", str(tmp_path / "poses.nc")]) == 2
+    assert "expected positions of at most 127 bytes" in capsys.readouterr().err
 
 
 COMPARE = """
@@ -238,6 +255,12 @@ def test_files_that_do_not_go_together_are_named(tmp_path, capsys, other, name, 
     message = capsys.readouterr().err
     assert expected in message and paths[1] in message
     assert not (tmp_path / name).exists()
+
+
+def test_an_image_among_frames_is_named(tmp_path, capsys) -> None:
+    paths = written(tmp_path, replace(made_up(2), index=["0", "a.png"]))
+    assert main(["export_poses", *paths, "--output", str(tmp_path / "poses.csv")]) == 2
+    assert "expected a frame number in each row" in capsys.readouterr().err
 
 
 def test_no_file_is_no_traceback(tmp_path, capsys) -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 from lightning_pose.cli.main import main
 from lightning_pose.io.formats.convert import Choices, Tool, convert
 from lightning_pose.io.labels import read_labels, write_labels
-from lightning_pose.io.predictions import read_predictions
-from lightning_pose.types import Labels, UserError
+from lightning_pose.io.predictions import read_predictions, write_predictions
+from lightning_pose.types import Labels, Predictions, UserError
 
 sio = pytest.importorskip("sleap_io")
 coco = pytest.importorskip("pycocotools.coco")
@@ -80,6 +80,66 @@ def test_sleap_predictions_of_a_video_have_a_row_for_each_frame(tmp_path):
         convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "q.csv", Tool.LITPOSE, Choices(video="day2.mp4"))
 
 
+def test_the_end_of_a_video_without_predictions_has_rows_too(tmp_path):
+    video = sio.Video(
+        filename="/films/day1.mp4", open_backend=False, backend_metadata={"shape": [5, 8, 10, 3]}
+    )
+    found = sio.PredictedInstance.from_numpy(POINTS, skeleton=SKELETON, point_scores=np.ones(2), score=1)
+    frame = sio.LabeledFrame(video=video, frame_idx=2, instances=[found])
+    sio.save_slp(sio.Labels([frame], [video], [SKELETON]), str(tmp_path / "p.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "p.csv", Tool.LITPOSE, Choices())
+    assert read_predictions(tmp_path / "p.csv").index == [0, 1, 2, 3, 4]
+
+
+def test_pictures_out_of_a_package_lose_next_to_nothing(tmp_path):
+    name, before = "labeled-data/s/img0.jpg", np.random.default_rng(0).integers(0, 255, (40, 60, 3))
+    (tmp_path / name).parent.mkdir(parents=True)
+    Image.fromarray(before.astype(np.uint8)).save(tmp_path / name, quality=95)
+    write_labels(Labels([name], ["nose", "tail"], POINTS[None]), tmp_path / "in.csv")
+    convert(Tool.LITPOSE, tmp_path / "in.csv", tmp_path / "a.pkg.slp", Tool.SLEAP, Choices())
+    convert(Tool.SLEAP, tmp_path / "a.pkg.slp", tmp_path / "data", Tool.LITPOSE, Choices())
+    pictures = [np.array(Image.open(folder / name), int) for folder in (tmp_path, tmp_path / "data")]
+    assert np.abs(pictures[0] - pictures[1]).max() <= 4
+
+
+def test_a_package_that_names_no_films_keeps_them_apart(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    put_images(tmp_path, ["a/img0.png", "b/img0.png"])
+    videos = [sio.Video.from_filename([str(tmp_path / day / "img0.png")]) for day in "ab"]
+    content = sio.Labels([labelled(video, 0, POINTS) for video in videos], videos, [SKELETON])
+    sio.save_slp(content, str(tmp_path / "l.pkg.slp"), embed=True, verbose=False)
+    with h5py.File(tmp_path / "l.pkg.slp", "a") as file:
+        for group in ("video0", "video1"):
+            del file[group]["source_video"]
+    convert(Tool.SLEAP, tmp_path / "l.pkg.slp", tmp_path / "data", Tool.LITPOSE, Choices())
+    for day, group in zip("ab", ("video0", "video1"), strict=True):
+        picture = Image.open(tmp_path / "data" / "labeled-data" / group / "img00000000.png")
+        np.testing.assert_array_equal(picture, Image.open(tmp_path / day / "img0.png"))
+
+
+def test_films_of_one_name_stay_apart(tmp_path):
+    films = [f"/gone/{day}/cam.mp4" for day in ("day1", "day2")]
+    videos = [sio.Video(filename=film, open_backend=False) for film in films]
+    frames = [labelled(video, i, POINTS) for i, video in enumerate(videos)]
+    sio.save_slp(sio.Labels(frames, videos, [SKELETON]), str(tmp_path / "l.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "l.slp", tmp_path / "l.csv", Tool.LITPOSE, Choices())
+    expected = ["labeled-data/day1-cam/img00000000.png", "labeled-data/day2-cam/img00000001.png"]
+    assert read_labels(tmp_path / "l.csv").image_paths == expected
+    (tmp_path / "cam.mp4").write_bytes(b"of which day?")
+    with pytest.raises(UserError, match=r"day1/cam.mp4 and /gone/day2/cam.mp4 .*found one for both"):
+        convert(Tool.SLEAP, tmp_path / "l.slp", tmp_path / "data", Tool.LITPOSE, Choices())
+    put_images(tmp_path, ["day1/img0.png", "day2/img0.png"])
+    names = ["/gone/day1/img0.png", "/gone/day2/img0.png"]
+    told = {"type": "ImageVideo", "filename": names[0], "filenames": names}
+    pictures = sio.Video(filename=names, open_backend=False, backend_metadata=told)
+    content = sio.Labels([labelled(pictures, i, POINTS) for i in (0, 1)], [pictures], [SKELETON])
+    sio.save_slp(content, str(tmp_path / "p.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "data", Tool.LITPOSE, Choices(image_dir=tmp_path))
+    for day in ("day1", "day2"):
+        copied = tmp_path / "data" / "labeled-data" / day / "img0.png"
+        assert copied.read_bytes() == (tmp_path / day / "img0.png").read_bytes()
+
+
 def test_whole_paths_become_places_in_the_data_folder(tmp_path):
     put_images(tmp_path, ["far/away/a.png"])
     video = sio.Video.from_filename([str(tmp_path / "far" / "away" / "a.png")])
@@ -101,6 +161,16 @@ def test_deeplabcut_hdf5(tmp_path):
     predictions = read_predictions(tmp_path / "p.csv")
     assert predictions.index == [0, 1] and predictions.scorer == "DLC_net"
     np.testing.assert_array_equal(predictions.confidence, cells[:, 2::3])
+
+
+def test_hdf5_for_deeplabcut_opens_in_pandas_2_too(tmp_path):
+    import tables
+
+    found = Predictions([0, 1], ["nose"], np.ones((2, 1, 2)), np.ones((2, 1)))
+    write_predictions(found, tmp_path / "p.csv")
+    convert(Tool.LITPOSE, tmp_path / "p.csv", tmp_path / "p.h5", Tool.DLC, Choices())
+    with tables.open_file(str(tmp_path / "p.h5")) as file:  # it fails on what pandas 3 calls "frame_table"
+        assert file.root.df_with_missing._v_attrs.pandas_type == "frame"
 
 
 def test_a_deeplabcut_project_and_back(tmp_path):
@@ -159,6 +229,19 @@ def test_missing_images_are_refused_or_left(tmp_path, caplog):
     assert "1 frames are left" in caplog.text
 
 
+def test_a_flag_of_another_tool_is_no_list_of_coco(tmp_path):
+    found = {"id": 1, "image_id": 7, "category_id": 3, "keypoints": [1, 2, 2, 0, 0, 0], "occluded": 1}
+    convert(Tool.COCO, coco_file(tmp_path, annotations=[found]), tmp_path / "l.csv", Tool.LITPOSE, Choices())
+    assert read_labels(tmp_path / "l.csv").visible is None
+
+
+def test_what_coco_does_not_predict_has_no_confidence(tmp_path):
+    found = {"id": 1, "image_id": 7, "category_id": 3, "score": 0.9, "keypoints": [1, 2, 2, 0, 0, 0]}
+    path = coco_file(tmp_path, annotations=[found])
+    convert(Tool.COCO, path, tmp_path / "p.csv", Tool.LITPOSE, Choices())
+    np.testing.assert_array_equal(read_predictions(tmp_path / "p.csv").confidence, [[0.9, np.nan]])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -168,6 +251,12 @@ def test_missing_images_are_refused_or_left(tmp_path, caplog):
         ({"images": [{"id": 8, "file_name": "b.png"}]}, r"annotations\[0\]: expected the id of an image"),
         ({"categories": [{"id": 3, "name": "mouse"}]}, "one with keypoints"),
         ({"categories": [{"id": 3, "name": "m", "keypoints": ["n"]}]}, "expected 3 keypoints, found 6"),
+        (
+            {"categories": [{"id": 3, "name": "m", "keypoints": ["n", "n"]}]},
+            "keypoints: expected a list of diff",
+        ),
+        ({"categories": [{"id": 3, "name": "m", "keypoints": 5}]}, "keypoints: expected a list of different"),
+        ({"images": [{"id": 7, "file_name": "a.png", "box_looked_at": [1, 2]}]}, "expected four numbers"),
         ({"annotations": None}, "annotations: expected a list"),
         ({"annotations": []}, "expected one with keypoints, found none"),
     ],
