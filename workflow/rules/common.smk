@@ -230,14 +230,15 @@ def prepare_command(wildcards):
 
 
 def project_files(wildcards):
-    """The labels and images of another tool's project, where it is there."""
+    """The labels, images and videos of another tool's project, where it is there."""
     source = settings(wildcards.dataset).workflow.data
     if source.source is not DataSource.dlc or source.project_dir is None:
         return []
     files = sorted(
         str(path)
-        for path in Path(source.project_dir).glob("labeled-data/*/*")
-        if path.is_file()
+        for pattern in ("labeled-data/*/*", "videos/*")
+        for path in Path(source.project_dir).glob(pattern)
+        if path.is_file() and not path.name.startswith(".")
     )
     see_replaced(*files)
     return files
