@@ -21,6 +21,7 @@ from lightning_pose.settings import (
 from lightning_pose.types import Problem
 
 POOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+RATIO = re.compile(r"\d+(\.\d+)?")  # as a folder's name ends
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 SIZE_STEP = 32  # the coarsest stride of the backbones
 RAREST_LOOK = 32  # frames that are held in memory until the detector looks again
@@ -218,8 +219,18 @@ def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if any(size <= 0 for size in sizes) or len(set(sizes)) != len(sizes) or 1.0 in sizes:
         expected = "different numbers of frames, or shares below 1 (all frames are always trained on too)"
         yield "workflow.train_frames", expected, str(sizes)
-    if not workflow.crop_ratios or any(ratio <= 0 for ratio in workflow.crop_ratios):
-        yield "workflow.crop_ratios", "at least one number, all above 0", str(workflow.crop_ratios)
+    ratios = workflow.crop_ratios
+    if not ratios or not all(RATIO.fullmatch(str(ratio)) and ratio > 0 for ratio in ratios):
+        expected = "at least one number, all above 0, from 0.0001"
+        yield "workflow.crop_ratios", expected, str(ratios)
+    elif len(set(ratios)) != len(ratios):
+        yield "workflow.crop_ratios", "each ratio once", str(ratios)
+    for key in ("ind_csv", "ood_csv"):
+        name = getattr(workflow, key)
+        if name and ("/" in name or not name.endswith(".csv")):
+            yield f"workflow.{key}", "the name of a .csv in data.data_dir", name
+    if workflow.ood_csv and workflow.ood_csv == workflow.ind_csv:
+        yield "workflow.ood_csv", "another file than workflow.ind_csv", workflow.ood_csv
     files = [Path(video).name for video in workflow.videos]
     if len(set(files)) != len(files):
         yield "workflow.videos", "files of different names", str(workflow.videos)

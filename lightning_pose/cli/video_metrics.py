@@ -23,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model_dir", type=Path, help="the folder of the model that predicted, for PCA errors"
     )
+    parser.add_argument(
+        "--overrides",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings over the model's own, such as data.columns_for_singleview_pca=[0,1,2]",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         if args.model_dir is not None:
             from lightning_pose.evaluation.pca_errors import pca_errors
 
-            metrics |= pca_errors(predictions, args.model_dir)
+            metrics |= pca_errors(predictions, args.model_dir, args.overrides)
         found.append((predictions, metrics, path))
     for predictions, metrics, path in found:
         with alone(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from lightning_pose.types import Labels, Predictions, Problem, Split, UserError
 SINGLEVIEW, MULTIVIEW = "pca_singleview_error", "pca_multiview_error"
 
 
-def pca_errors(predictions: Predictions, model_dir: Path) -> dict[str, np.ndarray]:
+def pca_errors(
+    predictions: Predictions, model_dir: Path, overrides: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
     """Return the PCA errors that the settings of a model ask for, by name, each (T, K) in frame pixels.
 
     The single-view error if ``data.columns_for_singleview_pca`` names keypoints, the multi-view error if
@@ -31,6 +34,7 @@ def pca_errors(predictions: Predictions, model_dir: Path) -> dict[str, np.ndarra
     ----------
     predictions : in frame pixels.
     model_dir : a trained model's folder, or that of a cropzoom model, whose pose model counts.
+    overrides : ``key=value`` over its settings.
 
     Raises
     ------
@@ -38,7 +42,7 @@ def pca_errors(predictions: Predictions, model_dir: Path) -> dict[str, np.ndarra
         If the training's labels are gone, are of other keypoints, or too few are complete for a PCA.
     """
     folder = read_cropzoom(model_dir).pose_dir if is_cropzoom_dir(model_dir) else model_dir
-    settings = read_model_settings(folder)
+    settings = read_model_settings(folder, overrides)
     data = settings.data
     if not data.columns_for_singleview_pca and not data.mirrored_column_matches:
         return {}

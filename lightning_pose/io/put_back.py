@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,6 +49,39 @@ def renew_put_back(digests: Mapping[str, str | None], index: Path) -> list[str]:
     if stamps != known:
         with suppress(OSError):  # of a folder that may only be read
             write_json(stamps, index)
+    return renewed
+
+
+def renew_replaced(paths: Iterable[str], index: Path) -> list[str]:
+    """Give files the present time whose size or time of change is another than it was, an older one too.
+
+    Unlike in `renew_put_back`, links and permissions do not count: a video may be too large to read.
+
+    Parameters
+    ----------
+    paths : files; those that are not there are passed over.
+    index : JSON file of what was seen of files the last time; what it tells of others stays.
+
+    Returns
+    -------
+    list of str
+        The files that have another time now.
+    """
+    seen = read_json(index)
+    known = seen if isinstance(seen, dict) else {}
+    now = {path: stamp[:2] for path in paths if (stamp := stamp_of(path)) is not None}
+    renewed = []
+    for path in [path for path, own in now.items() if known.get(path, own) != own]:
+        try:
+            os.utime(path)
+            renewed.append(path)
+        except OSError as error:
+            logger.warning("%s: changed, and it cannot be given the present time: %s", path, error.strerror)
+            del now[path]  # to be told of again
+    now |= {path: stamp[:2] for path in renewed if (stamp := stamp_of(path)) is not None}
+    if any(known.get(path) != own for path, own in now.items()):
+        with suppress(OSError):  # of a folder that may only be read
+            write_json({**known, **now}, index)
     return renewed
 
 

@@ -135,7 +135,11 @@ def find_videos(video_dir: str | Sequence[str], data_dir: Path, key: str = "data
     if isinstance(video_dir, str):
         folder = _here_or_in(video_dir, data_dir)
         if folder.is_dir():
-            found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+            found = sorted(
+                path
+                for path in folder.iterdir()
+                if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")  # what macOS leaves
+            )
             if not found:
                 raise UserError(Problem(key, f"videos ({', '.join(SUFFIXES)}) in {folder}", "none"))
             return found

@@ -1,6 +1,7 @@
 """Videos that the config names are predicted by the cropzoom model of each seed."""
 
 import csv
+import os
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.unit.io.films import write_film
 from tests.unit.training.squares import make_squares, tiny_settings
 
 FRAMES = 12
+LONG_AGO = 946684800
 FOLDER = "results/squares/cropzoom_0_2.5"
 TARGET = f"{FOLDER}/video_preds/film.mp4/predictions.csv"
 CHAIN = ("train_detector", "predict_detector", "create_bbox", "crop_images", "train_pose", "create_cropzoom",
@@ -81,12 +83,21 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
 
 
 @pytest.mark.slow
+def test_a_camera_may_write_its_names_in_capitals(squares) -> None:
+    (squares / "data/squares/videos/film.mp4").rename(squares / "data/squares/videos/GOPR01.MP4")
+    config = squares / "config" / "squares.yaml"
+    config.write_text(config.read_text().replace("videos/film.mp4", "videos/GOPR01.MP4"))
+    assert f"{FOLDER}/video_preds/GOPR01.MP4/predictions.csv" in would_run(squares, "videos")
+
+
+@pytest.mark.slow
 def test_a_video_is_predicted_again_when_its_boxes_are_placed_otherwise(squares) -> None:
     done = snakemake(squares, TARGET)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert read_predictions(squares / TARGET).index == list(range(FRAMES))
     assert read_bboxes((squares / TARGET).with_name("bbox.csv")).index == list(range(FRAMES))
     assert "Nothing to be done" in would_run(squares, TARGET)
+    assert_seen_when_replaced(squares, squares / "data/squares/videos/film.mp4")
     assert_made_again(squares, [f"{FOLDER}/cropzoom.json", TARGET])
     config = squares / "config" / "squares.yaml"
     assert_labelled_by_what_is_drawn(squares, config)
@@ -127,6 +138,7 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
     assert (film / "predictions_temporal_norm.csv").is_file()
     again = snakemake(squares, "crop_qa_squares", "video_metrics", "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
+    assert_measured_by_the_columns_at_hand(squares, film, config)
     assert snakemake(squares, "crop_qa", "--report", "report.html").returncode == 0
     report = (squares / "report.html").read_text()
     assert "crop QA" in report and "The least trustworthy frames" in report
@@ -134,6 +146,31 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
     image.write_bytes(image.read_bytes() + b"\x00")
     output = would_run(squares, "crop_qa")
     assert "rule check_labelled_crops:" in output and "rule check_video_crops:" not in output
+
+
+def assert_measured_by_the_columns_at_hand(folder: Path, film: Path, config: Path) -> None:
+    """Name columns for the PCA errors after the training, which does not depend on them."""
+    text = config.read_text()
+    config.write_text(text.replace("columns_for_singleview_pca: null", "columns_for_singleview_pca: [0, 1]"))
+    done = snakemake(folder, "video_metrics")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-4000:]
+    assert "rule measure_video:" in said and "rule train" not in said and "rule predict" not in said
+    assert (film / "predictions_pca_singleview_error.csv").is_file()
+    config.write_text(text)
+
+
+def assert_seen_when_replaced(folder: Path, film: Path) -> None:
+    """Put another video of an older time in the place of one, and the first one back."""
+    whole, own = film.read_bytes(), film.stat()
+    film.unlink()
+    write_film(film, FRAMES - 1)
+    os.utime(film, (LONG_AGO, LONG_AGO))
+    again = would_run(folder, TARGET)
+    assert "rule predict_cropzoom_video:" in again and "rule train" not in again
+    film.write_bytes(whole)
+    os.utime(film, ns=(own.st_atime_ns, own.st_mtime_ns))
+    assert "Nothing to be done" in would_run(folder, TARGET)
 
 
 def assert_made_again(folder: Path, names: list[str]) -> None:

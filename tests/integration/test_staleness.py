@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from tests.integration.conftest import TARGET, lay_out, planned, snakemake
 pytestmark = pytest.mark.slow
 
 CONFIG = "config/tiny.yaml"
+LONG_AGO = 946684800
 IND, OOD = "CollectedData_merged.csv", "CollectedData_merged_new.csv"
 AFTER_POSE = {"predict_pose": 4, "remap": 4, "score": 4, "plot_ood": 1}
 AFTER_BOXES = {"crop_images": 4, "train_pose": 2, **AFTER_POSE}
@@ -106,6 +108,10 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         set_in_config("  pose:\n", "  pose:\n    training: {max_steps: 2}\n"),
         {"train_pose": 2, **AFTER_POSE},
     ),
+    "progress of trainings": (
+        set_in_config("  max_steps: 3", "  max_steps: 3\n  log_every_n_steps: 5\n  checkpoint_every_s: 9"),
+        {},
+    ),
     "variant added": (
         set_in_config("  seeds:", "  variants: {few: {settings: {training: {train_frames: 2}}}}\n  seeds:"),
         {"train_pose": 2, **AFTER_POSE},
@@ -178,11 +184,17 @@ def test_labels_of_another_tool_are_converted_anew(tmp_path: Path) -> None:
     lay_out(tmp_path, "mouse", f"data: {{data_dir: data}}\nworkflow: {{data: {source}, {csvs}}}\n")
     target = "results/mouse/data/prepared.txt"
     assert snakemake(tmp_path, target).returncode == 0
+    (images / ".DS_Store").write_bytes(b"a folder that was looked at")
     assert "Nothing to be done" in snakemake(tmp_path, target, "--dry-run").stdout
     replace_text(labels, "5,6", "7,6")
+    os.utime(labels, (LONG_AGO, LONG_AGO))  # as of a backup
     done = snakemake(tmp_path, target)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data" / "CollectedData.csv").read_text().splitlines()[3].endswith("7,6")
+    (tmp_path / "dlc" / "videos").mkdir()
+    (tmp_path / "dlc" / "videos" / "new.mp4").write_bytes(b"film")
+    assert snakemake(tmp_path, target).returncode == 0
+    assert (tmp_path / "data" / "videos" / "new.mp4").read_bytes() == b"film"
 
 
 def test_mending_a_crop_redoes_that_one_and_settles(project: Path) -> None:
@@ -201,7 +213,9 @@ def test_a_lost_data_folder_comes_back(project: Path) -> None:
     shutil.rmtree(project / "data")
     assert planned(project)["prepare_data"] == 1
     done = snakemake(project, TARGET)
-    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert set(re.findall(r"(?:rule|checkpoint) (\w+):", said)) == {"prepare_data"}
     assert planned(project) == {}
 
 

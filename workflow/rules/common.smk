@@ -24,7 +24,9 @@ from lightning_pose.io.changed import (
 from lightning_pose.io.crop_manifest import MANIFEST, examine_crops
 from lightning_pose.io.files import read_json, write_json
 from lightning_pose.io.labels import read_labels
-from lightning_pose.io.put_back import renew_put_back, stamp_of
+from lightning_pose.io.model_dir import WEIGHTS_FILE
+from lightning_pose.io.put_back import renew_put_back, renew_replaced, stamp_of
+from lightning_pose.io.results_tree import MODEL_DIR
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
@@ -88,7 +90,8 @@ CROPZOOM_CODE = [
     for module in ("inference.cropzoom", "io.predictions", "io.bboxes")
 ]
 CSV = r"[^/]+\.csv"
-VIDEO = r"[^/]+\.(" + "|".join(suffix.removeprefix(".") for suffix in SUFFIXES) + ")"
+# cameras write MP4 as well as mp4
+VIDEO = r"[^/]+\.(?i:" + "|".join(suffix.removeprefix(".") for suffix in SUFFIXES) + ")"
 # predictions that may be compared with labels of frames: a detector's own, a pose model's remapped ones, ensembles'
 IN_FRAME_PX = (
     r"single[^/]*/image_preds/[^/]+/predictions"
@@ -227,15 +230,18 @@ def prepare_command(wildcards):
 
 
 def project_files(wildcards):
-    """The labels and images of another tool's project, where it is there."""
+    """The labels, images and videos of another tool's project, where it is there."""
     source = settings(wildcards.dataset).workflow.data
     if source.source is not DataSource.dlc or source.project_dir is None:
         return []
-    return sorted(
+    files = sorted(
         str(path)
-        for path in Path(source.project_dir).glob("labeled-data/*/*")
-        if path.is_file()
+        for pattern in ("labeled-data/*/*", "videos/*")
+        for path in Path(source.project_dir).glob(pattern)
+        if path.is_file() and not path.name.startswith(".")
     )
+    see_replaced(*files)
+    return files
 
 
 def data_generation(wildcards):
@@ -279,15 +285,25 @@ def variant_option(wildcards):
     return ["--variant", name] if name else []
 
 
+# of a training on its way: no weights depend on them, and no step that follows reads them
+WITHOUT_INFLUENCE = dict.fromkeys(
+    (
+        "num_workers",
+        "log_every_n_steps",
+        "ckpt_every_n_epochs",
+        "checkpoint_every_s",
+        "compile",
+    )
+)
+
+
 def training_params(wildcards, kind):
     """Everything a training depends on besides its files."""
-    own = settings(wildcards.dataset)
-    data = replace(own.data, skeleton=[])  # for drawing
-    variant = variants_of(wildcards.dataset).get(wildcards.variant.removeprefix("-"))
-    sections = [own.training, own.model, getattr(own.workflow, kind), variant]
-    if training_settings(
-        wildcards.dataset, kind, wildcards.variant
-    ).model.losses_to_use:
+    own = training_settings(wildcards.dataset, kind, wildcards.variant)
+    # for drawing, and of other tools: the labels are among the files
+    data = replace(own.data, skeleton=[], csv_file="")
+    sections = [replace(own.training, **WITHOUT_INFLUENCE), own.model]
+    if own.model.losses_to_use:
         sections += [own.dali, own.losses, own.callbacks]
     else:
         data = replace(data, video_dir=None, bbox_dir=None)
@@ -300,10 +316,23 @@ def training_params(wildcards, kind):
 def first_weights(wildcards, kind):
     """The files of weights that a training starts from, where its settings name any."""
     model = training_settings(wildcards.dataset, kind, wildcards.variant).model
-    named = [
-        Path(path) for path in (model.backbone_checkpoint, model.checkpoint) if path
-    ]
-    return [str(path if path.suffix else path / "model.safetensors") for path in named]
+    named = [weights_at(model.checkpoint)] if model.checkpoint else []
+    if model.backbone_checkpoint:
+        named.append(model.backbone_checkpoint)
+    see_replaced(*(path for path in named if not is_result(path)))
+    return named
+
+
+def is_result(path):
+    """Whether the DAG makes a file, and looks after it."""
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath("results"))
+
+
+def weights_at(checkpoint):
+    """The file of weights that a path means: itself, or a model's folder, whose name may end as a file's: pose_0_1.8."""
+    path = Path(checkpoint)
+    is_folder = path.is_dir() or not path.suffix or MODEL_DIR.fullmatch(path.name)
+    return str(path / WEIGHTS_FILE if is_folder else path)
 
 
 def plot_members(wildcards):
@@ -364,11 +393,13 @@ def member_options(wildcards):
 
 def external_members(wildcards):
     """(kind, number, InD predictions, OOD predictions) of what other tools predicted."""
-    return [
+    members = [
         (kind, number, *files[: len(labelled_csvs(wildcards.dataset))])
         for kind, own in settings(wildcards.dataset).workflow.external.items()
         for number, files in enumerate(zip(own["ind"], own["ood"]))
     ]
+    see_replaced(*(file for member in members for file in member[2:]))
+    return members
 
 
 def plotted_predictions(wildcards):

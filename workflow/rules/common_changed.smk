@@ -1,4 +1,4 @@
-# Results that are not what their commands wrote: made again before anything that depends on them is planned.
+# Results that are not what their commands wrote, and data: made again before anything that depends on them is planned.
 from dataclasses import fields
 from functools import partial, wraps
 
@@ -82,12 +82,40 @@ def made_by(jobs, files):
     return frozenset(file for job in jobs for file in job.output if file in files)
 
 
+def default_targeting():
+    """The settings about targets as if none were given."""
+    own = fields(workflow.dag_settings)
+    return {field.name: field.default for field in own if field.name in TARGETS}
+
+
+def stale_data():
+    """What stands for the data folders that are there and have to be made again.
+
+    A step that was planned before they are stays planned, even where all that it reads turns out the same.
+    """
+    there = {
+        f"results/{name}/data/prepared.txt"
+        for name in DATASETS
+        if settings(name).workflow.data.source is not None
+    }
+    there = frozenset(file for file in there if os.path.isfile(file))
+    own = workflow.dag_settings
+    if not there:
+        return set()
+    workflow.dag_settings = replace(
+        own, targets=there, forcerun=frozenset(), **default_targeting()
+    )
+    try:
+        makers = makers_of(there)[0]
+        return made_by(makers & set(workflow.dag.needrun_jobs()), there)
+    finally:
+        workflow.dag_settings = own
+
+
 def make_again(files, execute):
     """Make files again, those first that others come from; with --keep-going, return what failed."""
     own, waiting, failed = workflow.dag_settings, set(files), None
-    defaults = {
-        field.name: field.default for field in fields(own) if field.name in TARGETS
-    }
+    defaults = default_targeting()
     while waiting and (wanted := made_by(makers_of(waiting)[1], waiting)):
         workflow.dag_settings = replace(
             own, targets=wanted, forcerun=wanted, **defaults
@@ -141,7 +169,7 @@ def mended_first(execute):
                 "what depends on them is listed, too: it is made again only if they turn out different"
             )
         elif not kind.touch_exec and not own.forceall:
-            failed = make_again(wrong, everything)
+            failed = make_again(wrong | stale_data(), everything)
         everything()
         if failed:
             raise failed

@@ -68,9 +68,20 @@ def ensemble_targets(wildcards):
     ]
 
 
+def refuse_unknown_kinds(dataset):
+    """Raise if a pool is of kinds that there are none of, or of images' and videos' at once."""
+    of_images, of_videos = (
+        [kind for kind, *_ in kinds]
+        for kinds in (image_kinds(dataset), video_kinds(dataset))
+    )
+    for name, kinds in settings(dataset).workflow.ensemble.pooled.items():
+        pooled_kinds(dataset, name, of_videos if kinds[0] in of_videos else of_images)
+
+
 def ensembles_of(dataset):
     """All ensembles on labelled sets, with their errors, and on the videos of the config."""
     folder = f"results/{dataset}/ensemble"
+    refuse_unknown_kinds(dataset)
     images = [
         f"{folder}/{name}/image_preds/{csv}/{file}.csv"
         for name in names_of(dataset, [kind for kind, *_ in image_kinds(dataset)])

@@ -62,6 +62,39 @@ def see_put_back(wildcards, images):
         )
 
 
+def refuse_shared_folders():
+    """Raise if two data sets would fill the same data folder with different data, each time anew."""
+    made = {}
+    for name in DATASETS:
+        own = settings(name)
+        if own.workflow.data.source is None:
+            continue
+        folder = os.path.realpath(own.data.data_dir)
+        other, source = made.setdefault(folder, (name, own.workflow.data))
+        if source != own.workflow.data:
+            raise WorkflowError(
+                f"config/{name}.yaml: data.data_dir: expected a folder that no other config fills with other data, "
+                f"found {own.data.data_dir}, that of config/{other}.yaml"
+            )
+
+
+# files that no command of ours made, as they were seen the last time
+SEEN_FILES = Path(".snakemake/seen.json")
+
+
+@cache  # jobs of all seeds and crop ratios ask for the same ones
+def see_replaced(*paths):
+    """Have files that others took the place of, with older times than the results have, count as new."""
+    if not workflow.is_main_process:
+        return
+    renewed = renew_replaced(paths, SEEN_FILES)
+    if renewed:
+        logger.warning(
+            f"{len(renewed)} files are not as they were seen before: {', '.join(renewed[:3])}"
+        )
+
+
 refuse_unusable(str(workflow.basedir), "the project's folder")
+refuse_shared_folders()
 if workflow.is_main_process:
     settle_clock()

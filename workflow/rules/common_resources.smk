@@ -10,6 +10,7 @@ START_MINUTES = 10  # of an environment on a slow file system
 TRAINING_MB, PREDICTION_MB, STEP_MB = 2500, 2500, 1000  # before the first image
 TRAINED_MB, PREDICTED_MB = 150, 50  # an image of a batch
 TABLE_MB = 20  # in memory for each megabyte of CSV
+VIDEO_BATCHES = 10  # least batches of an epoch with unlabelled video
 FRAMES_PER_MB = 200  # of a video in a store, whose header cannot be read yet
 
 
@@ -59,10 +60,13 @@ def training_mb(wildcards, kind, attempt):
 
 def training_minutes(wildcards, kind, labels, attempt):
     own = training_settings(wildcards.dataset, kind, wildcards.variant)
-    batch = own.training.train_batch_size * own.training.accumulate_grad_batches
-    epoch = math.ceil(rows_of(labels) / batch)
-    steps = own.training.max_steps or own.training.max_epochs * epoch
-    images = steps * step_images(own) * own.training.accumulate_grad_batches
+    epoch = math.ceil(rows_of(labels) / own.training.train_batch_size)
+    if own.model.losses_to_use:
+        epoch = max(epoch, VIDEO_BATCHES)
+    accumulate = own.training.accumulate_grad_batches
+    epochs = own.training.max_epochs
+    steps = own.training.max_steps or math.ceil(epochs * epoch / accumulate)
+    images = steps * step_images(own) * accumulate
     return minutes(images / TRAINED_PER_S, attempt)
 
 

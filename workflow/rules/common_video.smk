@@ -9,9 +9,11 @@ def unlabelled_videos(wildcards, kind):
         return []
     labels_at(wildcards, ind_csv(wildcards))
     try:
-        return find_videos(own.data.video_dir, Path(own.data.data_dir))
+        found = find_videos(own.data.video_dir, Path(own.data.data_dir))
     except UserError as error:
         raise WorkflowError(str(error))
+    see_replaced(*map(str, found))
+    return found
 
 
 def pose_videos(wildcards):
@@ -85,9 +87,11 @@ def video_path(dataset, video):
         raise WorkflowError(f"{where}: expected {video}, found {there}")
     folder = Path(settings(dataset).data.data_dir)
     try:
-        return str(find_videos([listed_videos(dataset)[video]], folder, where)[0])
+        path = str(find_videos([listed_videos(dataset)[video]], folder, where)[0])
     except UserError as error:
         raise WorkflowError(str(error))
+    see_replaced(path)
+    return path
 
 
 @cache
@@ -149,6 +153,21 @@ def video_targets(wildcards):
 def video_metrics_targets(wildcards):
     """The metrics of all those predictions."""
     return of_all_videos("predictions_metrics.csv")
+
+
+def pca_options(wildcards):
+    """What PCA errors are of, as options: a model keeps the settings of its training, which no weights depend on."""
+    own = training_settings(wildcards.dataset, "pose", "")
+    named = {
+        f"data.{key}": getattr(own.data, key)
+        for key in ("columns_for_singleview_pca", "mirrored_column_matches")
+    }
+    if any(named.values()):
+        for loss in ("pca_singleview", "pca_multiview"):
+            kept = getattr(own.losses, loss).components_to_keep
+            named[f"losses.{loss}.components_to_keep"] = kept
+    texts = {key: "null" if value is None else value for key, value in named.items()}
+    return ["--overrides", *(f"{key}={text}" for key, text in texts.items())]
 
 
 def labeled_video_targets(wildcards):

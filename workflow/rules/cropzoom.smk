@@ -106,8 +106,10 @@ rule measure_video:
         runtime=table_minutes,
     params:
         model=subpath(input.cropzoom, parent=True),
+        columns=pca_options,
         code=fingerprint("lightning_pose.cli.video_metrics", *SETTINGS_CODE),
     shell:
         "litpose video_metrics {input.predictions:q}"
         " --model_dir {params.model:q}"
+        " {params.columns:q}"
         " > {log:q} 2>&1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import shutil
 from collections.abc import Callable
@@ -116,7 +117,7 @@ def _missing(image: ImageSource | None) -> str | None:
 
 def _put(image: ImageSource, target: Path) -> None:
     if isinstance(image, Path):
-        if target.is_file() and target.read_bytes() == image.read_bytes():
+        if target.is_file() and filecmp.cmp(image, target, shallow=False):
             return
         with write_atomic(target) as temporary:
             shutil.copyfile(image, temporary)

@@ -60,7 +60,11 @@ def read_project(project_dir: Path, image_dir: Path | None = None) -> Contents:
     outside = [path for path in labels.image_paths if not (root / path).resolve().is_relative_to(root)]
     if outside:
         raise UserError([Problem(path, f"an image path inside {image_dir}", path) for path in outside])
-    videos = [path for path in sorted((project_dir / "videos").glob("*")) if path.is_file()]
+    videos = [
+        path
+        for path in sorted((project_dir / "videos").glob("*"))
+        if path.is_file() and not path.name.startswith(".")  # what macOS leaves
+    ]
     return Contents(labels, {path: image_dir / path for path in labels.image_paths}, videos)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightning_pose.io.files import sha256
-from lightning_pose.io.put_back import renew_put_back
+from lightning_pose.io.put_back import renew_put_back, renew_replaced
 
 LONG_AGO = 946684800
 
@@ -83,3 +83,30 @@ def test_a_time_that_cannot_be_set_is_told_of_each_time(seen, monkeypatch, caplo
     for _ in range(2):
         assert renew_put_back(*seen) == []
     assert caplog.text.count("changed, and it cannot be given the present time") == 2
+
+
+@pytest.fixture
+def replaceable(tmp_path):
+    """Two files that were seen, and the index of them."""
+    paths, index = [str(tmp_path / name) for name in "ab"], tmp_path / "index.json"
+    for path in paths:
+        put_back(path, "content")
+        assert renew_replaced([path], index) == []
+    return paths, index
+
+
+@pytest.mark.parametrize("seconds", [LONG_AGO - 7, LONG_AGO + 7])
+def test_another_file_in_the_place_of_one_counts_as_new_once(replaceable, seconds) -> None:
+    (first, other), index = replaceable
+    os.utime(first, (seconds, seconds))
+    assert renew_replaced([other, first], index) == [first]
+    assert os.stat(first).st_mtime > seconds and os.stat(other).st_mtime == LONG_AGO
+    assert renew_replaced([first], index) == renew_replaced([other], index) == []
+
+
+def test_links_and_files_that_are_gone_do_not_count(replaceable, tmp_path) -> None:
+    (first, other), index = replaceable
+    os.link(first, tmp_path / "link")
+    os.chmod(first, 0o600)
+    os.unlink(other)
+    assert renew_replaced([first, other], index) == []

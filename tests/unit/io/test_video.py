@@ -140,7 +140,7 @@ def test_dali_that_is_not_installed_is_named(films, monkeypatch) -> None:
 
 
 def test_videos_are_found_in_a_folder_or_by_name(tmp_path) -> None:
-    for name in ("b.mp4", "a.AVI", "notes.txt"):
+    for name in ("b.mp4", "a.AVI", "._a.AVI", "notes.txt"):
         (tmp_path / "videos" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "videos" / name).touch()
     found = [tmp_path / "videos" / name for name in ("a.AVI", "b.mp4")]
