@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+VIDEO_BATCHES = 10  # least batches of an epoch of a training with unlabelled video
+
 
 class ModelType(str, Enum):
     """What the head predicts."""

@@ -123,12 +123,8 @@ def mirror_order(keypoint_names: list[str]) -> np.ndarray:
     names differ by it, by a capital L and R that is set off by its case alone: ``earL``, ``LForepaw``.
     """
     index = {name: i for i, name in enumerate(keypoint_names)}
-    return np.array(
-        [
-            index.get(_swapped_capitals(name) if _mirrored(name) == name else _mirrored(name), i)
-            for i, name in enumerate(keypoint_names)
-        ]
-    )
+    others = [own if (own := _mirrored(name)) != name else _swapped_capitals(name) for name in keypoint_names]
+    return np.array([index.get(other, i) for i, other in enumerate(others)])
 
 
 def without_partner(keypoint_names: list[str]) -> list[str]:

@@ -187,10 +187,8 @@ def compare(
         if reason:
             logger.warning("%s: %s seed %s diverged: %s", name, member.kind, member.seed, reason)
     note = describe_frames(held_out_only, silent, int(keep.sum()), len(members), bool((keep & chose).any()))
-    kinds, errors = (
-        [member.kind for member in members],
-        pixel_error(stacked[:, keep], labels.keypoints_px[keep]),
-    )
+    kinds = [member.kind for member in members]
+    errors = pixel_error(stacked[:, keep], labels.keypoints_px[keep])
     notes = (note, _diverged_note(members, diverged), gaps_note(kinds, errors))
     note = "; ".join(text for text in notes if text)
     if note:

@@ -110,7 +110,8 @@ def predict_videos(
     stretches = find_stretches(videos, allow_truncated, frames)
     boxes = read_given_boxes(stretches, bbox_csvs)
     settings = read_model_settings(model_dir, overrides)
-    crops = [_crops_shown(own.facts, settings, bool(bbox_csvs)) for own in stretches]
+    crops = [read_video_crops(own.facts.path) for own in stretches]
+    _check_kind(stretches, crops, settings, bool(bbox_csvs))
     destinations = [output or predictions_csv(model_dir, own) for own in stretches]
     check_destinations(destinations, sum(size_of_output(own, model_dir) for own in stretches))
     predictor = Predictor(model_dir, overrides)
@@ -142,22 +143,27 @@ def size_of_output(stretch: Stretch, model_dir: Path) -> int:
     return frames * BYTES_OF_KEYPOINT * len(read_model_settings(model_dir).data.keypoint_names or [])
 
 
-def _crops_shown(facts: VideoFacts, settings: Settings, has_boxes: bool) -> VideoCrops | None:
-    """Return what a video of crops shows; None for one of frames, which a model of crops needs boxes for."""
-    crops = read_video_crops(facts.path)
-    trained_hw = None if crops is None and not has_boxes else frame_hw_trained_on(settings)
-    if crops is not None and has_boxes:
-        raise UserError(Problem("--bbox", f"none for {facts.path}, whose frames are crops already", "boxes"))
-    if crops is not None and is_other_shape(trained_hw, crops.crop_hw):
-        expected = "a video of whole frames, which the model was trained on"
-        raise UserError(Problem(str(facts.path), expected, "one of crops"))
-    if has_boxes and trained_hw is not None and sorted(trained_hw) == sorted((facts.height, facts.width)):
-        raise UserError(Problem("--bbox", "none, since the model was trained on whole frames", "boxes"))
-    if crops is None and is_of_crops(settings) and not has_boxes:
-        trained = "since the model was trained on crops"
-        expected = f"the box of each frame, {trained} (or --bbox_dir, or a video of `litpose crop`)"
-        raise UserError(Problem("--bbox", expected, "none"))
-    return crops
+def _check_kind(
+    stretches: Sequence[Stretch], crops: Sequence[VideoCrops | None], settings: Settings, has_boxes: bool
+) -> None:
+    """Refuse boxes and videos of crops, or of frames, that are not for a model of its kind."""
+    needs_size = has_boxes or any(own is not None for own in crops)
+    trained_hw = frame_hw_trained_on(settings) if needs_size else None
+    needs_boxes = is_of_crops(settings) and not has_boxes
+    for facts, shown in zip((own.facts for own in stretches), crops, strict=True):
+        if shown is not None and has_boxes:
+            raise UserError(
+                Problem("--bbox", f"none for {facts.path}, whose frames are crops already", "boxes")
+            )
+        if shown is not None and is_other_shape(trained_hw, shown.crop_hw):
+            expected = "a video of whole frames, which the model was trained on"
+            raise UserError(Problem(str(facts.path), expected, "one of crops"))
+        if has_boxes and trained_hw is not None and sorted(trained_hw) == sorted((facts.height, facts.width)):
+            raise UserError(Problem("--bbox", "none, since the model was trained on whole frames", "boxes"))
+        if shown is None and needs_boxes:
+            trained = "since the model was trained on crops"
+            expected = f"the box of each frame, {trained} (or --bbox_dir, or a video of `litpose crop`)"
+            raise UserError(Problem("--bbox", expected, "none"))
 
 
 def find_stretches(videos: Sequence[Path], allow_truncated: bool, frames: str | None = None) -> list[Stretch]:

@@ -32,23 +32,19 @@ def renew_put_back(digests: Mapping[str, str | None], index: Path) -> list[str]:
     list of str
         The files that have another time now.
     """
-    seen = read_json(index)
-    known = seen if isinstance(seen, dict) else {}
+    known = _seen(index)
     stamps = {path: stamp for path in digests if (stamp := stamp_of(path)) is not None}
     renewed = []
     for path in [path for path, stamp in stamps.items() if known.get(path, stamp) != stamp]:
         if digests[path] is not None and sha256(path) == digests[path]:
             continue
-        try:
-            os.utime(path)
+        if _renew(path):
             stamps[path] = stamp_of(path) or stamps[path]
             renewed.append(path)
-        except OSError as error:
+        else:
             stamps[path] = known[path]  # to be told of again
-            logger.warning("%s: changed, and it cannot be given the present time: %s", path, error.strerror)
     if stamps != known:
-        with suppress(OSError):  # of a folder that may only be read
-            write_json(stamps, index)
+        _keep(stamps, index)
     return renewed
 
 
@@ -67,22 +63,37 @@ def renew_replaced(paths: Iterable[str], index: Path) -> list[str]:
     list of str
         The files that have another time now.
     """
-    seen = read_json(index)
-    known = seen if isinstance(seen, dict) else {}
+    known = _seen(index)
     now = {path: stamp[:2] for path in paths if (stamp := stamp_of(path)) is not None}
-    renewed = []
-    for path in [path for path, own in now.items() if known.get(path, own) != own]:
-        try:
-            os.utime(path)
-            renewed.append(path)
-        except OSError as error:
-            logger.warning("%s: changed, and it cannot be given the present time: %s", path, error.strerror)
-            del now[path]  # to be told of again
+    changed = [path for path, own in now.items() if known.get(path, own) != own]
+    renewed = [path for path in changed if _renew(path)]
+    for path in set(changed) - set(renewed):
+        del now[path]  # to be told of again
     now |= {path: stamp[:2] for path in renewed if (stamp := stamp_of(path)) is not None}
     if any(known.get(path) != own for path, own in now.items()):
-        with suppress(OSError):  # of a folder that may only be read
-            write_json({**known, **now}, index)
+        _keep({**known, **now}, index)
     return renewed
+
+
+def _seen(index: Path) -> dict[str, Stamp]:
+    """Return what was seen of files the last time."""
+    seen = read_json(index)
+    return seen if isinstance(seen, dict) else {}
+
+
+def _keep(stamps: Mapping[str, Stamp], index: Path) -> None:
+    with suppress(OSError):  # of a folder that may only be read
+        write_json(stamps, index)
+
+
+def _renew(path: str) -> bool:
+    """Give a file the present time; say whether that could be done."""
+    try:
+        os.utime(path)
+    except OSError as error:
+        logger.warning("%s: changed, and it cannot be given the present time: %s", path, error.strerror)
+        return False
+    return True
 
 
 def stamp_of(path: str | Path) -> Stamp | None:

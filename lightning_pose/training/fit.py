@@ -28,7 +28,7 @@ from lightning_pose.machine import reuse_memory
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
 from lightning_pose.models.weights_file import read_state
-from lightning_pose.settings import Precision, Settings, TrainingSettings
+from lightning_pose.settings import VIDEO_BATCHES, Precision, Settings, TrainingSettings
 from lightning_pose.traces import note_fact, note_images
 from lightning_pose.training.callbacks.curves import Curves
 from lightning_pose.training.callbacks.finite import LAST_GOOD, FiniteLoss
@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 
 ORIGIN_FILE = "origin.json"  # what a finished training depended on
 TRAINER_PRECISION = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed", Precision.fp16: "16-mixed"}
-VIDEO_BATCHES = 10  # least batches of an epoch with unlabelled video
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 

@@ -30,7 +30,12 @@ from lightning_pose.io.results_tree import MODEL_DIR
 from lightning_pose.io.video import SUFFIXES, find_videos
 from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.machine import usable_cores
-from lightning_pose.settings import BoxSettings, DataSource, takes_context
+from lightning_pose.settings import (
+    VIDEO_BATCHES,
+    BoxSettings,
+    DataSource,
+    takes_context,
+)
 from lightning_pose.settings_checks import is_remote
 from lightning_pose.sweep import all_variants, declared_models, models_of
 from lightning_pose.types import UserError

@@ -10,7 +10,6 @@ START_MINUTES = 10  # of an environment on a slow file system
 TRAINING_MB, PREDICTION_MB, STEP_MB = 2500, 2500, 1000  # before the first image
 TRAINED_MB, PREDICTED_MB = 150, 50  # an image of a batch
 TABLE_MB = 20  # in memory for each megabyte of CSV
-VIDEO_BATCHES = 10  # least batches of an epoch with unlabelled video
 FRAMES_PER_MB = 200  # of a video in a store, whose header cannot be read yet
 
 

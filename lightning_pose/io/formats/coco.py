@@ -30,6 +30,7 @@ from lightning_pose.io.formats.contents import (
     stays_inside,
 )
 from lightning_pose.io.images import image_size
+from lightning_pose.io.tables import own_path
 from lightning_pose.traces import note_read
 from lightning_pose.types import Labels, Predictions, Problem, UserError, Visibility
 
@@ -69,7 +70,7 @@ def read_coco(path: Path, image_dir: Path | None = None, skeleton: str | None = 
     if all("score" in annotation for annotation in annotations):
         return Contents(_predictions(images, names, animals, scorer))
     hidden = bool((np.array([animal.visible for animal in animals]) == Visibility.OCCLUDED).any())
-    paths = [image["file_name"].replace("\\", "/") for image in images]
+    paths = [own_path(image["file_name"]) for image in images]
     check_unique(path, paths)
     outside = [name for name in paths if not stays_inside(name)]
     if outside:

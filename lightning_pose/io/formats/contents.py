@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
+from lightning_pose.io.tables import own_path
 from lightning_pose.types import Labels, Predictions, Problem, UserError, Visibility
 
 logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ def session_path(name: str) -> str:
     """
     parts = [
         part
-        for part in PurePosixPath(name.replace("\\", "/")).parts
+        for part in PurePosixPath(own_path(name)).parts
         if part not in ("/", "..", ".") and not part.endswith(":")
     ]
     if not parts:

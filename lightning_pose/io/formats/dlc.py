@@ -18,7 +18,7 @@ from lightning_pose.io.formats.contents import Contents, check_unique, rows_of, 
 from lightning_pose.io.formats.data_folder import copy_images, take_rows, with_images, write_data_folder
 from lightning_pose.io.labels import parse_labels
 from lightning_pose.io.predictions import parse_predictions
-from lightning_pose.io.tables import HEADER_ROWS, INDEX_PARTS, read_rows
+from lightning_pose.io.tables import HEADER_ROWS, INDEX_PARTS, own_path, read_rows
 from lightning_pose.traces import note_read
 from lightning_pose.types import Labels, Predictions, Problem, UserError
 
@@ -208,9 +208,9 @@ def _from_hdf5(path: Path) -> Labels | Predictions:
     cells = table[expected].to_numpy(float).reshape(len(table), len(names), len(coords))
     index = ["/".join(name) if isinstance(name, tuple) else name for name in table.index]
     if coords == ["x", "y"]:
-        paths = [str(name).replace("\\", "/") for name in index]
+        paths = [own_path(str(name)) for name in index]
         return Labels(paths, names, cells, scorer=str(scorer[0]))
-    frames: Any = [name.replace("\\", "/") if isinstance(name, str) else int(name) for name in index]
+    frames: Any = [own_path(name) if isinstance(name, str) else int(name) for name in index]
     return Predictions(frames, names, cells[..., :2], cells[..., 2], scorer=str(scorer[0]))
 
 

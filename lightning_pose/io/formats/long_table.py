@@ -71,9 +71,8 @@ def _schema(paths: Sequence[Path]) -> pa.Schema:
 
 
 def _check_rows(path: Path, predictions: Predictions, schema: pa.Schema) -> None:
-    wrong = [name for name in predictions.index if isinstance(name, str)] if "frame" in schema.names else []
-    if wrong:
-        wrong = [name for name in wrong if not name.isdecimal()]
+    wrong = [name for name in predictions.index if isinstance(name, str) and not name.isdecimal()]
+    if wrong and "frame" in schema.names:
         raise UserError(Problem(str(path), "a frame number in each row, as in the first", wrong[0]))
 
 

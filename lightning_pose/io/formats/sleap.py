@@ -32,6 +32,7 @@ from lightning_pose.io.formats.contents import (
 )
 from lightning_pose.io.formats.data_folder import with_images
 from lightning_pose.io.images import image_size
+from lightning_pose.io.tables import own_path
 from lightning_pose.traces import note_read
 from lightning_pose.types import Labels, Predictions, Problem, UserError, Visibility, first_line
 
@@ -79,7 +80,7 @@ class Finder:
         """Return the path in a data folder of a frame, and where its image comes from."""
         known = video.source_video or video
         if isinstance(known.filename, list):
-            name = known.filename[frame].replace("\\", "/")
+            name = own_path(known.filename[frame])
             path = name if stays_inside(name) else session_path(name)
         else:
             path = f"labeled-data/{self.sessions[_film(video)]}/img{frame:08d}.png"
