@@ -148,7 +148,7 @@ class OptimizerParams:
     """Numbers of the optimizer."""
 
     learning_rate: float = 1e-3  # the head's, at its highest
-    weight_decay: float = 0.0  # decoupled with AdamW, L2 with Adam
+    weight_decay: float | None = None  # null = torch's own: 0.01 with AdamW, 0 (L2) with Adam
     backbone_factor: float = 1.0  # the backbone's learning rate as a share of the head's
 
 
