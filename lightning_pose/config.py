@@ -34,16 +34,17 @@ logger = logging.getLogger(__name__)
 WITHOUT_EFFECT = (
     "creation_datetime",
     "callbacks.anneal_weight.attr_name", "dali.base.predict", "dali.context", "dali.general", "hydra",
-    "eval.colormap", "eval.fiftyone", "eval.hydra_paths", "eval.pred_csv_files_to_plot",
-    "eval.saved_vid_preds_dir", "eval.video_file_to_plot",
+    "eval.colormap", "eval.create_labeled_video", "eval.fiftyone", "eval.hydra_paths",
+    "eval.pred_csv_files_to_plot", "eval.saved_vid_preds_dir", "eval.video_file_to_plot",
     "losses.pca_multiview.centering_method", "losses.pca_singleview.centering_method", "losses.unimodal_js",
+    "losses.pca_multiview.error_metric", "losses.pca_singleview.error_metric",
     "model.lightning_pose_version", "model.model_name", "data.image_orig_dims",
     "data.view_names", "data.camera_params_file", "data.bbox_file", "data.header_rows",
     "model.backbone_pretrained", "model.head",
-    "model.do_context", "model.resnet_version", "model.image_size",
-    "training.gpu_id",
-    "training.imgaug_3d", "training.limit_train_batches",
-    "training.patch_mask", "training.profiler",
+    "model.do_context", "model.learn_weights", "model.resnet_version", "model.image_size",
+    "training.dropout_rate", "training.gpu_id",
+    "training.imgaug_3d", "training.limit_train_batches", "training.multiple_trainloader_mode",
+    "training.patch_mask", "training.profiler", "training.rng_seed_data_dali", "training.save_heatmaps",
     "training.unlabeled_sequence_length", "training.train_batch_size_per_gpu",
 )  # fmt: skip
 KINDS = ("detector", "pose")
@@ -156,6 +157,8 @@ def _parse_yaml(content: bytes, path: str) -> DictConfig:
         raise UserError(Problem(path, "a readable YAML file", first_line(error))) from None
     if not isinstance(raw, DictConfig):
         raise UserError(Problem(path, "a mapping of sections", "a list or an empty file"))
+    if len(raw) == 1 and re.search(r"\s", str(next(iter(raw)))):  # what omegaconf makes of a text
+        raise UserError(Problem(path, "a mapping of sections", "plain text"))
     return raw
 
 
@@ -221,10 +224,13 @@ def _build(container: dict, where: str, warn: bool, is_layered: bool = False) ->
     workflow = container.get("workflow") or {}
     if not isinstance(workflow, dict):
         raise UserError(Problem(f"{where}: workflow", "a mapping", repr(workflow)))
+    _refuse_views(container.get("data"), where)
     tree = OmegaConf.structured(Settings)
     problems, without_effect, empty = [], set(), []
     for key, value in _leaves(container):
         ignored = next((name for name in WITHOUT_EFFECT if key == name or key.startswith(name + ".")), None)
+        if ignored == "model.backbone_pretrained" and value is False:
+            problems.append(Problem(f"{where}: {key}", "model.weights: random in its place", "false"))
         if ignored:
             without_effect.add(ignored)
             continue
@@ -247,7 +253,28 @@ def _build(container: dict, where: str, warn: bool, is_layered: bool = False) ->
         problems = _check_layers(container, where)
     if problems:
         raise UserError(problems)
+    if warn:
+        _tell_of_whole_share(settings, where)
     return settings
+
+
+def _tell_of_whole_share(settings: Settings, where: str) -> None:
+    """Say that 1 is all of the labels' errors here: above, a value is told from upstream's of a hundred."""
+    for name in settings.model.losses_to_use or []:
+        own = getattr(settings.losses, name)
+        if getattr(own, "empirical_epsilon_percentile", None) == 1 and own.epsilon is None:
+            logger.warning(
+                "%s: losses.%s.empirical_epsilon_percentile: 1 is a share here, so that even the labels' "
+                "largest error costs nothing; Lightning Pose takes it for 1 %% (0.01 here)", where, name
+            )  # fmt: skip
+
+
+def _refuse_views(data: Any, where: str) -> None:
+    """Refuse upstream's data of several views in one line: what else is wrong follows from it."""
+    csv_files = data.get("csv_file") if isinstance(data, dict) else None
+    if isinstance(csv_files, list):
+        found = f"{len(csv_files)} of them (data of several views are not supported)"
+        raise UserError(Problem(f"{where}: data.csv_file", "one labels CSV", found))
 
 
 def _leaves(node: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -306,8 +333,6 @@ def _set_leaf(tree: DictConfig, key: str, value: Any, where: str) -> Problem | N
         OmegaConf.update(tree, key, value, merge=False)
     except OmegaConfBaseException as error:
         found = f"{value!r} ({first_line(error)})"
-        if key == "data.csv_file" and isinstance(value, list):
-            found = f"{len(value)} of them (data of several views are not supported)"
         return Problem(f"{where}: {key}", _expected(OmegaConf.select(tree, key)), found)
     return None
 

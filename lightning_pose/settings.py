@@ -140,7 +140,7 @@ class DataSettings:
     video_dir: Any = None  # unlabelled videos: a folder or a list of files, here or in data_dir
     bbox_dir: str | None = None  # folder with <video>/bbox.csv or <video stem>_bbox.csv: their crops train
     mirrored_column_matches: list[Any] | None = None  # pca_multiview: keypoint numbers of each view
-    columns_for_singleview_pca: list[int] | None = None  # pca_singleview: keypoint numbers; null = all
+    columns_for_singleview_pca: list[int] | None = None  # pca_singleview, centred poses: numbers; null = all
 
 
 @dataclass
@@ -148,7 +148,7 @@ class OptimizerParams:
     """Numbers of the optimizer."""
 
     learning_rate: float = 1e-3  # the head's, at its highest
-    weight_decay: float = 0.0  # decoupled with AdamW, L2 with Adam
+    weight_decay: float | None = None  # null = torch's own: 0.01 with AdamW, 0 (L2) with Adam
     backbone_factor: float = 1.0  # the backbone's learning rate as a share of the head's
 
 
@@ -286,7 +286,7 @@ class HeatmapSequenceLoss:
 
 @dataclass
 class SingleviewPcaLoss:
-    """Poses lie near those of the labels."""
+    """Poses about their centroid lie near those of the labels, wherever the animal is."""
 
     log_weight: float = 5.0  # the weight is 1 / (2 exp(log_weight))
     components_to_keep: float = 0.99  # below 1: share of the labels' variance; else number of components

@@ -83,12 +83,9 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if training.num_workers is not None and training.num_workers < 0:
         yield "training.num_workers", "at least 0, or null", str(training.num_workers)
     for key in ("weight_decay", "backbone_factor"):
-        if getattr(training.optimizer_params, key) < 0:
-            yield (
-                f"training.optimizer_params.{key}",
-                "at least 0",
-                str(getattr(training.optimizer_params, key)),
-            )
+        value = getattr(training.optimizer_params, key)
+        if value is not None and value < 0:
+            yield f"training.optimizer_params.{key}", "at least 0", str(value)
     if not 0 < training.train_prob <= 1:
         yield "training.train_prob", "above 0 and at most 1", str(training.train_prob)
     if not 0 <= training.val_prob < 1 or training.train_prob + training.val_prob > 1 + 1e-9:

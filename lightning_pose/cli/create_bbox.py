@@ -5,7 +5,8 @@ far from the last is not believed, a median and a one-euro filter smooth the res
 seen, the box is carried on. --window 1 --max_speed null --min_cutoff null takes each frame by itself.
 
 litpose create_bbox --predictions predictions.csv --output bbox.csv --crop_ratio 1.8
-litpose create_bbox MODEL_DIR labels.csv        (reads and writes MODEL_DIR/image_preds/<csv>/)
+litpose create_bbox MODEL_DIR labels.csv video.mp4        (reads and writes MODEL_DIR/image_preds/<csv>/ and
+                                                          MODEL_DIR/video_preds/<video>/)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_pose.cli.options import add_box_options, box_settings, split_names
+from lightning_pose.cli.options import add_box_options, box_settings, is_video, split_names
 
 if TYPE_CHECKING:
     from lightning_pose.io.video_facts import VideoFacts
@@ -30,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model_dir", type=Path, nargs="?", help="a detector's folder, instead of --predictions"
     )
-    parser.add_argument("input_path", type=Path, nargs="*", help="labels CSVs that the detector predicted on")
+    parser.add_argument(
+        "input_path", type=Path, nargs="*", help="labels CSVs and videos that the detector predicted on"
+    )
     parser.add_argument("--predictions", type=Path, help="a predictions CSV")
     parser.add_argument("--output", type=Path, help="the bounding-box CSV to write")
     parser.add_argument(
@@ -57,15 +60,17 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.io.video_stretch import refuse_other_frames
     from lightning_pose.settings import BoxSettings
 
-    pairs, settings = _inputs_and_outputs(args), box_settings(args, BoxSettings())
-    for source, target in pairs:
+    triples, settings = _inputs_and_outputs(args), box_settings(args, BoxSettings())
+    for source, target, video in triples:
         predictions = read_predictions(source)
-        if args.video is not None:
-            refuse_other_frames(source, predictions.index, _video_facts(args.video))
-        write_bboxes(_place(predictions, settings, args), target)
+        if video is not None:
+            refuse_other_frames(source, predictions.index, _video_facts(video))
+        write_bboxes(_place(predictions, settings, args, video), target)
 
 
-def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Namespace) -> Boxes:
+def _place(
+    predictions: Predictions, settings: BoxSettings, args: argparse.Namespace, video: Path | None
+) -> Boxes:
     from lightning_pose.geometry.boxes import box_rule, boxes_from_keypoints
     from lightning_pose.geometry.film_track import track_boxes
 
@@ -74,26 +79,34 @@ def _place(predictions: Predictions, settings: BoxSettings, args: argparse.Names
     least = settings.min_confidence, settings.min_size
     rule = box_rule(predictions.keypoint_names, anchors, ratio, args.crop_size, *least)
     keypoints_px, confidence, index = predictions.keypoints_px, predictions.confidence, predictions.index
-    frame_size = partial(_frame_size, args, list(index))
+    frame_size = partial(_frame_size, args, list(index), video)
     if index and isinstance(index[0], int):
         return track_boxes(keypoints_px, confidence, lambda: frame_size(0), rule, settings)
     return boxes_from_keypoints(keypoints_px, confidence, list(index), frame_size, rule)
 
 
-def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
+def _inputs_and_outputs(args: argparse.Namespace) -> list[tuple[Path, Path, Path | None]]:
+    """Return each predictions CSV, the boxes to write, and the video that both are of, if one is named."""
     from lightning_pose.types import Problem, UserError
 
     single, several = bool(args.predictions or args.output), bool(args.model_dir)
     if single and not several and args.predictions and args.output:
-        return [(args.predictions, args.output)]
+        return [(args.predictions, args.output, args.video)]
     if several and not single and args.input_path:
-        folders = [args.model_dir / "image_preds" / path.name for path in args.input_path]
-        return [(folder / "predictions.csv", folder / "bbox.csv") for folder in folders]
+        return [_of_model(args.model_dir, path, args.video) for path in args.input_path]
     found = "both" if single and several else "one of them without the other" if single or several else "none"
     raise UserError(Problem("arguments", "--predictions and --output, or MODEL_DIR and CSVs", found))
 
 
-def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> tuple[int, int]:
+def _of_model(model_dir: Path, path: Path, video: Path | None) -> tuple[Path, Path, Path | None]:
+    own = path if is_video(path) else None
+    folder = model_dir / ("image_preds" if own is None else "video_preds") / path.name
+    return folder / "predictions.csv", folder / "bbox.csv", own or video
+
+
+def _frame_size(
+    args: argparse.Namespace, index: list[str | int], video: Path | None, row: int
+) -> tuple[int, int]:
     from lightning_pose.geometry.crop_space import parse_size
     from lightning_pose.io.images import image_size, refuse_outside
     from lightning_pose.types import Problem, UserError
@@ -101,8 +114,8 @@ def _frame_size(args: argparse.Namespace, index: list[str | int], row: int) -> t
     name = index[row]
     if args.frame_size is not None:
         return parse_size(args.frame_size, "--frame_size")
-    if args.video is not None:
-        return _video_size(args.video)
+    if video is not None:
+        return _video_size(video)
     if isinstance(name, int):
         raise UserError(
             Problem(

@@ -71,6 +71,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         "`snakemake results/<dataset>/ood_plots.pdf` chains them all.",
     )
     parser.add_argument("--version", action="version", version=f"litpose {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         sub = subparsers.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -79,7 +80,9 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
             sub.description = module.__doc__
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
-        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        sub.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
     return parser
 
 

@@ -25,6 +25,14 @@ from lightning_pose.cli.options import add_look_option, add_overrides, box_setti
 if TYPE_CHECKING:
     from lightning_pose.inference.video_output import VideoOutput
 
+# options of Lightning Pose -> the setting that each stands for, and what its values are called there
+SETTINGS_OF_OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "runtime": ("inference.runtime", {"eager": "torch"}),
+    "precision": ("inference.runtime", {"fp32": "torch", "bf16": "torch_bf16"}),
+    "batch_size": ("training.test_batch_size", {}),
+    "reader": ("dali.library", {}),
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -64,6 +72,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "torch_mixed, torch_bf16, openvino, openvino_mixed, openvino_bf16 (see docs/settings.md)",
     )
     parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        help="number format, by torch: the runtime torch or torch_bf16",
+    )
+    parser.add_argument(
+        "--batch_size",
+        metavar="NUMBER",
+        help="images or frames at a time, over training.test_batch_size of the model's settings",
+    )
+    parser.add_argument(
+        "--reader", metavar="NAME", help="what decodes videos, over dali.library: auto, pyav, opencv, dali"
+    )
+    parser.add_argument(
         "--bbox_columns", action="store_true", help="write the box of each video frame beside its keypoints"
     )
     parser.add_argument(
@@ -75,6 +96,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="accepted: predictions are always written anew"
     )
     parser.add_argument("--skip_viz", action="store_true", help="accepted: no pictures are drawn")
+    parser.add_argument(
+        "--compile", action="store_true", help="accepted: what computes the networks is chosen by its speed"
+    )
     add_overrides(parser)
 
 
@@ -83,8 +107,9 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.io.cropzoom_dir import is_cropzoom_dir
     from lightning_pose.types import Problem, UserError
 
-    if args.runtime:
-        args.overrides = [*args.overrides, f"inference.runtime={args.runtime.replace('-', '_')}"]
+    if args.runtime and args.precision:
+        raise UserError(Problem("--runtime, --precision", "one of the two", "both"))
+    args.overrides = [*args.overrides, *_overrides_of_options(args)]
     if args.output and len(args.input_path) > 1:
         raise UserError(Problem("--output", "one input", f"{len(args.input_path)} inputs"))
     if args.output and args.detector_mode:
@@ -99,6 +124,16 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(Problem(name, "a cropzoom model", str(args.model_dir)))
     else:
         _run_single(args, csv_files, videos)
+
+
+def _overrides_of_options(args: argparse.Namespace) -> list[str]:
+    """Return what the options for single settings say, as overrides of these."""
+    given = {name: value for name in SETTINGS_OF_OPTIONS if (value := getattr(args, name)) is not None}
+    overrides = []
+    for name, value in given.items():
+        key, others = SETTINGS_OF_OPTIONS[name]
+        overrides.append(f"{key}={others.get(value, value).replace('-', '_')}")
+    return overrides
 
 
 def _refuse_others(paths: list[Path]) -> None:

@@ -2,9 +2,9 @@
 
 PREDICTIONS_temporal_norm.csv: how far each keypoint moved since the frame before, in frame pixels.
 PREDICTIONS_pca_singleview_error.csv, PREDICTIONS_pca_multiview_error.csv: how far a pose is from those of the
-training, in frame pixels; with --model_dir, if its settings data.columns_for_singleview_pca and
-data.mirrored_column_matches name keypoints and views. PREDICTIONS_metrics.csv: means and percentiles of these
-and of confidence, by keypoint.
+training, in frame pixels (single view: about its centroid, as Lightning Pose's centering_method: mean would);
+with --model_dir, if its settings data.columns_for_singleview_pca and data.mirrored_column_matches name
+keypoints and views. PREDICTIONS_metrics.csv: means and percentiles of these and of confidence, by keypoint.
 
 `litpose predict` does this by itself for a whole video, unless --output or --frames says where or what.
 """

@@ -7,6 +7,7 @@ model pixels. A sample is asked for as (epoch, row): its random augmentation dep
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,11 +183,13 @@ def visibility(labels: Labels, uniform: bool = False) -> np.ndarray:
 def split_rows(count: int, train_prob: float, val_prob: float, seed: int) -> list[Split]:
     """Assign each of `count` rows to a split, at random; at least one row trains.
 
-    There is at least one validation row whenever there are two rows.
+    There is at least one validation row whenever there are two rows, and no test row where shares sum to 1.
     """
     order = np.random.default_rng(seed).permutation(count)
     validation = min(max(round(count * val_prob), 1), count - 1)
     test = min(max(count - validation - round(count * train_prob), 0), count - 1 - validation)
+    if math.isclose(train_prob + val_prob, 1):
+        test = 0  # 40.5 and 4.5 of 45 rows are both rounded down
     splits = [Split.TRAIN] * count
     for row in order[:validation]:
         splits[row] = Split.VALIDATION

@@ -28,7 +28,7 @@ from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzo
 from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone
 from lightning_pose.io.labels import read_labels, refuse_repeated
-from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
+from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, weights_of
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.settings import BoxSettings, Settings
 from lightning_pose.types import Labels, Problem, UserError
@@ -66,12 +66,9 @@ def create_cropzoom(
         If one is no trained model, they are the wrong way round or of one kind, boxes cannot be placed so, or
         `folder` has a model.
     """
-    for path in (detector_dir, pose_dir):
-        if not (path / WEIGHTS_FILE).is_file():
-            raise UserError(
-                Problem(str(path), f"a trained model's folder with {WEIGHTS_FILE}", "no such file")
-            )
     detector, pose = read_model_settings(detector_dir), read_model_settings(pose_dir)
+    for path in (detector_dir, pose_dir):
+        weights_of(path)
     if is_of_crops(detector):
         raise UserError(Problem(str(detector_dir), "a detector, trained on whole frames", "a model of crops"))
     if pose_dir.resolve() == detector_dir.resolve() or _are_of_the_same_labels(detector, pose):

@@ -25,7 +25,7 @@ from lightning_pose.inference.runtimes.choose import runtime_for_images, runtime
 from lightning_pose.inference.runtimes.registry import runtime_of
 from lightning_pose.io.files import sha256
 from lightning_pose.io.images import read_image, refuse_outside
-from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits
+from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, read_splits, weights_of
 from lightning_pose.machine import reuse_memory
 from lightning_pose.models.build import described, empty_network
 from lightning_pose.models.hardware import pick_device, set_threads
@@ -33,7 +33,7 @@ from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.models.weights_file import load_fully, read_state
 from lightning_pose.settings import RuntimeName, Settings, takes_context
 from lightning_pose.traces import RUNTIME_FACT, note_fact, note_images
-from lightning_pose.types import Predictions, Problem, Split, UserError
+from lightning_pose.types import Predictions, Split
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +60,11 @@ class Predictor:
     def __init__(self, model_dir: Path, overrides: Sequence[str] = ()) -> None:
         self.model_dir = Path(model_dir)
         self.settings = read_model_settings(self.model_dir, overrides)
+        read_state(weights_of(self.model_dir), "")
         self.splits = read_splits(self.model_dir)
         set_threads()
         reuse_memory()
         self.device = pick_device()
-        _check_weights(self.model_dir)
         self.runtime = runtime_for_images(self.settings.inference.runtime, self.device)
         self._session: Session | None = None
         self._view: VideoPredictor | None = None
@@ -209,13 +209,6 @@ class VideoPredictor(Predictor):
         if self.is_open and sum(map(len, self._seen)) < MOST_IMAGES:
             self._seen.append(images)
         return super()._compute(images)
-
-
-def _check_weights(model_dir: Path) -> None:
-    file = model_dir / WEIGHTS_FILE
-    if not file.is_file():
-        raise UserError(Problem(str(file), "trained weights (the training has not finished)", "no such file"))
-    read_state(file, "")
 
 
 def _load_network(model_dir: Path, settings: Settings) -> PoseNetwork:

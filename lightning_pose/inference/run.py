@@ -22,7 +22,7 @@ from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.images import image_size, refuse_outside
 from lightning_pose.io.labels import read_labels, refuse_repeated
-from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings
+from lightning_pose.io.model_dir import read_model_settings, weights_of
 from lightning_pose.io.predictions import read_predictions, write_pixel_errors, write_predictions
 from lightning_pose.settings import Settings, WorkflowSettings, takes_context
 from lightning_pose.types import Boxes, Labels, Predictions, Problem, UserError
@@ -137,7 +137,7 @@ def _origin(model_dir: Path, labels: Labels, data_dir: Path, settings: Settings)
         found = [find_context(name, data_dir) or [] for name in labels.image_paths]
         names |= {source.path for sources in found for source in sources}
     images = {name: sha256(data_dir / name) for name in sorted(names)}
-    return {"weights": sha256(model_dir / WEIGHTS_FILE), "images": images}
+    return {"weights": sha256(weights_of(model_dir)), "images": images}
 
 
 def write_crops(

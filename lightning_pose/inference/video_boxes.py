@@ -10,7 +10,7 @@ from typing import Any
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.inference.video import predict_videos
 from lightning_pose.io.files import read_json, sha256, write_json
-from lightning_pose.io.model_dir import WEIGHTS_FILE
+from lightning_pose.io.model_dir import weights_of
 from lightning_pose.settings import WorkflowSettings
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def _origin(detector_dir: Path, video: Path, workflow: WorkflowSettings) -> dict
     """Return what the boxes depend on."""
     file = video.stat()
     return {
-        "weights": sha256(detector_dir / WEIGHTS_FILE),
+        "weights": sha256(weights_of(detector_dir)),
         "video": [file.st_size, file.st_mtime_ns],
         "boxes": repr((workflow.boxes, workflow.crop_ratios[0], workflow.anchor_keypoints)),
         "code": fingerprint("lightning_pose.inference.video", "lightning_pose.inference.video_output"),

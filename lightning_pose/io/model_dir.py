@@ -33,6 +33,31 @@ def read_splits(model_dir: Path) -> dict[str, str]:
     return splits
 
 
+def weights_of(model_dir: Path) -> Path:
+    """Return the file of a trained model's weights.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    refuse_upstreams(model_dir)
+    file = model_dir / WEIGHTS_FILE
+    if not file.is_file():
+        raise UserError(Problem(str(file), "trained weights (the training has not finished)", "no such file"))
+    return file
+
+
+def refuse_upstreams(model_dir: Path, key: str = "") -> None:
+    """Refuse the folder of a model that upstream trained; `key` is the setting that names it."""
+    theirs = next(model_dir.glob("tb_logs/**/*.ckpt"), None)
+    if theirs is None or (model_dir / WEIGHTS_FILE).is_file():
+        return
+    where = f"{key} {model_dir}".strip()
+    found = f"one of Lightning Pose ({theirs.name}), whose network is another: train it here anew"
+    raise UserError(Problem(where, f"a trained model's folder with {WEIGHTS_FILE}", found))
+
+
 def read_model_settings(model_dir: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read the settings that a model was trained with.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from lightning_pose.io.model_dir import WEIGHTS_FILE
+from lightning_pose.io.model_dir import WEIGHTS_FILE, refuse_upstreams
 from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.models.weights_file import load_fully, read_state
 from lightning_pose.settings import Settings
@@ -24,6 +24,7 @@ def build_network(settings: Settings, num_keypoints: int) -> PoseNetwork:
     checkpoint = settings.model.checkpoint
     network = empty_network(settings, num_keypoints, pretrained=checkpoint is None)
     if checkpoint is not None:
+        refuse_upstreams(Path(checkpoint), "model.checkpoint")
         file = trained_weights(Path(checkpoint))
         where = f"model.checkpoint {file}"
         load_fully(network, read_state(file, "model.checkpoint"), where, described(settings, num_keypoints))

@@ -162,7 +162,8 @@ class PoseModule(pl.LightningModule):
         groups = [group for group in groups if group["params"]]
         build = torch.optim.Adam if self.training_settings.optimizer is Optimizer.Adam else torch.optim.AdamW
         is_clipped = self.training_settings.gradient_clip_val is not None  # Lightning clips no fused ones
-        optimizer = build(groups, lr=rate, weight_decay=params.weight_decay, fused=not is_clipped)
+        own: dict[str, Any] = {} if params.weight_decay is None else {"weight_decay": params.weight_decay}
+        optimizer = build(groups, lr=rate, fused=not is_clipped, **own)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -302,10 +302,50 @@ training: {min_steps: 100, max_steps: 200, unfreezing_step: 50, val_check_interv
 
 
 def test_several_views_are_refused_by_name(tmp_path: Path) -> None:
-    text = "data: {csv_file: [a.csv, b.csv], view_names: [a, b]}\nmodel: {model_type: heatmap_multiview}"
-    with pytest.raises(UserError, match="several views") as caught:
-        load_config(write(tmp_path / "config.yaml", text))
-    assert "one of heatmap, regression, heatmap_mhcrnn" in str(caught.value)
+    several = "data: {csv_file: [a.csv, b.csv], view_names: [a, b]}"
+    model = "model: {model_type: heatmap_multiview_transformer}"
+    losses = "losses: {supervised_reprojection_heatmap_mse: {log_weight: 3.0}}"
+    with pytest.raises(UserError, match=r"one labels CSV, found 2 of them .*several views") as caught:
+        load_config(write(tmp_path / "config.yaml", "\n".join((several, model, losses))))
+    assert len(caught.value.problems) == 1
+    with pytest.raises(UserError, match="one of heatmap, regression, heatmap_mhcrnn"):
+        load_config(write(tmp_path / "one.yaml", model))
+
+
+def test_keys_of_upstreams_older_configs_are_accepted(tmp_path: Path, caplog) -> None:
+    text = """
+training: {dropout_rate: 0.1, multiple_trainloader_mode: max_size_cycle, rng_seed_data_dali: 0,
+  save_heatmaps: false}
+model: {learn_weights: false}
+losses: {pca_multiview: {error_metric: a}, pca_singleview: {error_metric: a}}
+eval: {create_labeled_video: true}
+"""
+    load_config(write(tmp_path / "config.yaml", text))
+    assert "training.dropout_rate" in caplog.text and "losses.pca_singleview.error_metric" in caplog.text
+
+
+def test_a_network_without_first_weights_is_asked_for_as_it_is_here(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"backbone_pretrained: expected model\.weights: random in its place"):
+        load_config(write(tmp_path / "config.yaml", "model: {backbone_pretrained: false}"))
+    load_config(write(tmp_path / "pretrained.yaml", "model: {backbone_pretrained: true}"))
+
+
+@pytest.mark.parametrize(("own", "is_told"), [("1.00", True), ("99.0", False), ("1.00, epsilon: 5", False)])
+def test_a_percentile_of_one_is_told_to_be_a_share(tmp_path: Path, caplog, own: str, is_told: bool) -> None:
+    text = f"""
+data: {{video_dir: videos}}
+model: {{losses_to_use: [temporal, pca_singleview]}}
+losses: {{pca_singleview: {{empirical_epsilon_percentile: {own}}}}}
+"""
+    load_config(write(tmp_path / "config.yaml", text))
+    assert ("pca_singleview.empirical_epsilon_percentile: 1 is a share" in caplog.text) == is_told
+
+
+def test_a_text_that_is_no_mapping_is_not_repeated(tmp_path: Path) -> None:
+    labels = "scorer,me,me\nbodyparts,a,a\ncoords,x,y\n" + "a.png,1,2\n" * 99
+    with pytest.raises(UserError) as caught:
+        load_config(write(tmp_path / "labels.csv", labels))
+    assert str(caught.value).endswith("labels.csv: expected a mapping of sections, found plain text")
 
 
 def test_a_variant_lies_over_the_settings_of_its_kind(tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_upstreams_form(tmp_path) -> None:
         assert len(read_bboxes(tmp_path / "model" / "image_preds" / name / "bbox.csv").index) == 2
 
 
+def test_upstreams_form_with_videos(tmp_path, capsys) -> None:
+    film, folder = write_film(tmp_path / "a.mp4", 2), tmp_path / "model" / "video_preds" / "a.mp4"
+    write(tmp_path / "model" / "image_preds" / "one.csv" / "predictions.csv")
+    write(folder / "predictions.csv", index=[0, 1], confidence=[0, 0])
+    assert main(["create_bbox", str(tmp_path / "model"), "one.csv", str(film)]) == 0
+    assert read_bboxes(folder / "bbox.csv").xywh_px[1].tolist() == [0, (HEIGHT - WIDTH) // 2, WIDTH, WIDTH]
+    write(folder / "predictions.csv", index=[0, 1, 2])
+    assert main(["create_bbox", str(tmp_path / "model"), str(film)]) == 2
+    assert f"expected frames 0 to 1 of {film}" in capsys.readouterr().err
+
+
 def test_an_unseen_animal_keeps_the_whole_frame(create, tmp_path, capsys) -> None:
     Image.new("RGB", (64, 48)).save(tmp_path / "b.jpg")
     assert create(confidence=[1, 0]) == 0

@@ -8,6 +8,7 @@ import pytest
 
 from lightning_pose.cli import index_images
 from lightning_pose.cli.main import main
+from lightning_pose.types import UserError
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -29,6 +30,15 @@ def test_a_thread_that_fails_is_told_in_one_line(tmp_path, monkeypatch, capsys, 
     if not debug:
         told = capsys.readouterr().err
         assert "writer ended: OSError: the disk is gone" in told and "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--debug", "remap", "a.csv", "b.csv"], ["remap", "a.csv", "b.csv", "--debug"]]
+)
+def test_the_traceback_may_be_asked_for_before_or_behind_the_command(arguments) -> None:
+    with pytest.raises(UserError, match=r"a\.csv: expected a CSV file, found no such file"):
+        main(arguments)
+    assert main([argument for argument in arguments if argument != "--debug"]) == 2
 
 
 @pytest.fixture

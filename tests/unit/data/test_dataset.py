@@ -16,6 +16,12 @@ def test_every_row_has_a_split_and_some_train(count: int, train: float, validati
     assert splits == split_rows(count, train, validation, seed=0)
 
 
+@pytest.mark.parametrize("count", [5, 25, 45, 75])
+def test_shares_that_sum_to_one_leave_no_test_row(count: int) -> None:
+    for train, validation in ((0.9, 0.1), (0.5, 0.5), (0.7, 0.3)):
+        assert Split.TEST not in split_rows(count, train, validation, seed=0)
+
+
 def test_more_training_frames_than_there_are_means_all(caplog: pytest.LogCaptureFixture) -> None:
     splits = split_rows(20, 0.8, 0.1, 0)
     rows = [row for row, split in enumerate(splits) if split is Split.TRAIN]

@@ -274,7 +274,7 @@ def test_a_damaged_folder_is_refused(trained, film, cropzoom, capsys, content, m
     [
         (("pose", "detector"), (), "a detector, trained on whole frames, found a model of crops"),
         (("detector", "detector"), (), "a pose model, trained on crops, found a model of whole frames"),
-        (("data", "pose"), (), "a trained model's folder with model.safetensors"),
+        (("data", "pose"), (), "a trained model's folder with config.yaml"),
         (("detector", "data"), (), "a trained model's folder"),
         (("detector", "pose"), ("--anchor_keypoints", "x,cross"), "anchor_keypoints: expected names among"),
         (("detector", "pose"), ("--crop_ratio", "0"), "crop_ratio: expected a number above 0"),

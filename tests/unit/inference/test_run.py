@@ -280,6 +280,20 @@ def test_a_model_folder_that_is_none(refused, trained, tmp_path, detector) -> No
     refused("nowhere: expected a trained model's folder", "train", trained.config, *options)
 
 
+def test_a_model_that_upstream_trained(refused, trained, tmp_path, detector) -> None:
+    (detector / "model.safetensors").unlink()
+    (detector / "splits.json").unlink()
+    checkpoint = detector / "tb_logs" / "test" / "version_0" / "checkpoints" / "best.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    message = r"expected a trained model's folder .*, found one of Lightning Pose \(best\.ckpt\)"
+    refused(message, "predict", detector, "labels.csv")
+    refused(message, "create_cropzoom", detector, trained.pose, "--output_dir", tmp_path / "both")
+    train = ("train", trained.config, "--output_dir", tmp_path / "pose")
+    refused(message, *train, "--detector_model", detector)
+    refused(f"model.checkpoint .*{message}", *train, "--overrides", f"model.checkpoint={detector}")
+
+
 def test_a_csv_that_is_none(refused, detector, trained) -> None:
     refused(r"other\.csv: expected a labels CSV, here or in .*no such", "predict", detector, "other.csv")
     image = trained.data / "images_0" / "img00.png"

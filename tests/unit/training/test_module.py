@@ -151,6 +151,12 @@ def test_the_backbone_learns_at_its_own_rate(name, kind) -> None:
     assert {group["weight_decay"] for group in built.param_groups} == {0.3}
 
 
+@pytest.mark.parametrize(("name", "decay"), [("Adam", 0.0), ("AdamW", 0.01)])
+def test_weights_decay_as_the_optimizer_lets_them_where_nothing_is_said(name, decay) -> None:
+    built = module(optimizer=Optimizer(name)).configure_optimizers()["optimizer"]
+    assert {group["weight_decay"] for group in built.param_groups} == {decay}
+
+
 @pytest.mark.parametrize(("accumulate", "steps"), [(1, 900), (2, 450), (4, 225)])
 def test_an_epoch_shows_every_image_once_however_batches_are_joined(accumulate, steps) -> None:
     assert Plan(1, 3, accumulate).steps_of(300) == steps
