@@ -45,12 +45,14 @@ def data_script(
     colors : hex colours of kinds, over the palette.
     """
     sizes = np.array([entry["size"] for entry in pictures.entries], np.int32).reshape(-1, 2)
+    kinds = dict.fromkeys(frames.kinds)
     content = {
         **_content(frames, sizes, skeleton, colors),
         "title": title,
         "bytes": pictures.bytes,
         "pictures": [entry["frame"].removesuffix(".jpg") for entry in pictures.entries],
         "regions": _text(np.array([entry["region"] for entry in pictures.entries]), "<i4"),
+        "meanErrors": _text(np.stack([frames.mean_errors(kind) for kind in kinds]), "<f4"),
     }
     return _script("galleryData", content)
 

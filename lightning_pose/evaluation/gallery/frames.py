@@ -14,7 +14,7 @@ import numpy as np
 from lightning_pose.evaluation.crop_qa import CropQa
 from lightning_pose.evaluation.divergence import divergence
 from lightning_pose.evaluation.metrics import pixel_error
-from lightning_pose.evaluation.ood import ensemble_standard_deviation
+from lightning_pose.evaluation.ood import ensemble_mean, ensemble_standard_deviation
 from lightning_pose.evaluation.ood_input import (
     ALL,
     MemberFiles,
@@ -80,8 +80,14 @@ class GalleryFrames:
 
     def deviation(self, kind: str) -> np.ndarray:
         """Return the standard deviation, (N, K), of a kind's members, or of all (`ALL`)."""
-        chosen = [kind in (own, ALL) for own in self.kinds]
-        return ensemble_standard_deviation(self.keypoints_px[chosen])
+        return ensemble_standard_deviation(self._of(kind))
+
+    def mean_errors(self, kind: str) -> np.ndarray:
+        """Return the pixel errors, (N, K), of the mean of a kind's members."""
+        return pixel_error(ensemble_mean(self._of(kind)), self.labels_px)
+
+    def _of(self, kind: str) -> np.ndarray:
+        return self.keypoints_px[[kind in (own, ALL) for own in self.kinds]]
 
 
 def read_gallery(
