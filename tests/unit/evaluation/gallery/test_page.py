@@ -191,6 +191,21 @@ def test_names_from_data_are_text(visit) -> None:
     eventually(lambda: KEYPOINTS[1] in visit.page.locator("#frame svg text").all_text_contents())
 
 
+def test_a_path_that_begins_with_a_date_is_read_from_left_to_right(visit) -> None:
+    visit.page.evaluate("gallery.data.paths[89] = '20230105_bird/1.png'; gallery.update()")
+    eventually(lambda: "20230105_bird/1.png" in visit.names())
+    places = visit.page.evaluate("""() => {
+      const name = document.querySelector('[title^="2023"] .name');
+      const text = document.createTreeWalker(name, NodeFilter.SHOW_TEXT).nextNode(), range = new Range();
+      return [...text.data].map((_, i) => {
+        range.setStart(text, i);
+        range.setEnd(text, i + 1);
+        return range.getBoundingClientRect().x;
+      });
+    }""")
+    assert len(places) == 19 and places == sorted(places)
+
+
 def test_keys_go_from_frame_to_frame(visit) -> None:
     page = visit.page
     page.keyboard.press("ArrowRight")
