@@ -227,6 +227,25 @@ def test_keys_go_from_frame_to_frame(visit) -> None:
     eventually(lambda: page.is_hidden("#frame"))
 
 
+def test_a_reset_leaves_the_frame_and_the_clip_that_are_looked_at(visit) -> None:
+    page = visit.page
+    page.click("[title='day 2/img059.png']")
+    page.wait_for_selector("#frame figure")
+    page.click("#reset")  # with nothing to reset
+    page.keyboard.press("j")
+    eventually(lambda: page.inner_text("#frame-name") == "day 2/img058.png")
+    page.uncheck('[data-key="mean"]')
+    page.click("#reset")
+    eventually(lambda: page.is_checked('[data-key="mean"]') and page.is_visible("#frame"))
+    page.click("#to-videos")
+    page.wait_for_selector("#moment-0-1")
+    page.click("#moment-0-1")
+    page.uncheck('[data-key="mean"]')
+    page.click("#reset")
+    eventually(lambda: page.is_checked('[data-key="mean"]') and page.is_visible("#videos"))
+    assert page.get_attribute("#moment-0-1", "aria-pressed") == "true"
+
+
 def test_a_permalink_brings_back_the_view(visit, browser) -> None:
     visit.choose("kind", "pose_1.8")
     visit.choose("keypoint", KEYPOINTS[1])
@@ -247,7 +266,8 @@ def test_a_permalink_brings_back_the_view(visit, browser) -> None:
 
 def test_a_broken_permalink_shows_the_list(browser, address) -> None:
     own = Visit(
-        browser, f"{address}#frame=nowhere.png&kind=none&color.single=javascript&error=x&set=none&other=1"
+        browser,
+        f"{address}#frame=nowhere.png&kind=none&color.single=javascript&error=x&set=none&other=1&toString=1",
     )
     eventually(lambda: own.page.input_value('[data-key="kind"]') == "all")
     eventually(lambda: own.count == 90 and own.page.is_hidden("#frame"))
