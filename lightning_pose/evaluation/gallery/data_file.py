@@ -71,6 +71,7 @@ def _video_content(
 ) -> dict[str, Any]:
     height, width = video.frame_hw
     traces = [video.trace[clip.start : clip.start + len(clip.times_s)] for clip in video.clips]
+    peaks = [int(np.nanargmax(trace)) for trace in traces]
     return {
         "name": video.name,
         "size": [width, height],
@@ -84,10 +85,11 @@ def _video_content(
                 "file": clip.file,
                 "start": clip.start,
                 "times": _text(clip.times_s, "<f4"),
-                "largest": float(np.nanmax(trace)),
-                "peak": clip.start + int(np.nanargmax(trace)),
+                "largest": float(trace[peak]),
+                "peak": clip.start + peak,
+                "seconds": clip.start_s + float(clip.times_s[peak]),
             }
-            for clip, trace in zip(video.clips, traces, strict=True)
+            for clip, trace, peak in zip(video.clips, traces, peaks, strict=True)
         ],
     }
 

@@ -114,9 +114,8 @@ class ClipView {
   moments(video, v, chosen) {
     const list = element("div", "moments");
     video.clips.forEach((clip, c) => {
-      const seconds = ((clip.peak / video.count) * video.seconds).toFixed(1);
       const unit = video.measure.endsWith("px") ? " px" : "";
-      const button = element("button", "", `${seconds} s: ${formatNumber(clip.largest, 2)}${unit}`);
+      const button = element("button", "", `${clip.seconds.toFixed(1)} s: ${formatNumber(clip.largest, 2)}${unit}`);
       button.type = "button";
       button.id = `moment-${v}-${c}`;
       button.setAttribute("aria-pressed", String(c === chosen));
