@@ -328,6 +328,15 @@ def test_clips_follow_the_trace_and_the_slider(visit) -> None:
     eventually(lambda: page.is_visible("#list") and page.is_hidden("#videos"))
 
 
+def test_a_clip_of_a_video_with_odd_sides_is_drawn_over_where_it_lies(visit) -> None:
+    visit.page.evaluate("gallery.videos.videos[0].size = [95, 63]")  # its clip has 96 x 64
+    visit.page.click("#to-videos")
+    visit.page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+    assert visit.page.get_attribute(".player svg", "viewBox") == "-0.5 -0.5 96 64"
+    film, drawing = (visit.page.locator(f".player {own}").first.bounding_box() for own in ("video", "svg"))
+    assert film == pytest.approx(drawing, abs=0.1)
+
+
 @pytest.mark.parametrize("options", [{"viewport": PHONE}, {"color_scheme": "dark"}])
 def test_it_works_from_the_disk_on_a_phone_and_in_the_dark(browser, site, options) -> None:
     own = Visit(browser, (site.folder / "gallery" / "index.html").as_uri(), **options)
