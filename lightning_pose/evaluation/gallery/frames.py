@@ -22,7 +22,7 @@ from lightning_pose.evaluation.ood_input import (
     match_predictions,
     order_keypoints,
 )
-from lightning_pose.evaluation.set_checks import check_members, check_sets
+from lightning_pose.evaluation.set_checks import check_members, check_sets, repeated
 from lightning_pose.io.bboxes import read_matching_boxes
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.predictions import read_predictions
@@ -150,6 +150,10 @@ def _check_members(members: Sequence[MemberFiles], boxes: Sequence[BoxFiles]) ->
         Problem("--bbox", "the kind and seed of a --member", f"{own.kind} {own.seed}")
         for own in boxes
         if (own.kind, own.seed) not in names
+    ]
+    problems += [
+        Problem("--bbox", "each kind and seed once", f"{name} again")
+        for name in repeated([f"{own.kind} {own.seed}" for own in boxes])
     ]
     if problems:
         raise UserError(problems)
