@@ -11,6 +11,7 @@ follow from other frames (carried) or are whole frames (fallback). Predictions a
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,9 @@ def run(args: argparse.Namespace) -> None:
 def _check(args: argparse.Namespace, plots: list[Path]) -> None:
     from lightning_pose.types import Problem, UserError
 
+    for option, path, ending in (("--output", args.output, ".csv"), ("--sheet", args.sheet, ".png")):
+        if path is not None and path.suffix.lower() != ending:
+            raise UserError(Problem(option, f"a file named *{ending}", str(path)))
     wrong = [path for path in plots if path.suffix.lower() not in FORMATS]
     if wrong:
         raise UserError(Problem("--plot", "files .pdf or .png", str(wrong[0])))
@@ -78,6 +82,10 @@ def _check(args: argparse.Namespace, plots: list[Path]) -> None:
         raise UserError(Problem("--sheet", "--data_dir or --video, to draw frames of", "none"))
     if args.worst < 1:
         raise UserError(Problem("--worst", "1 or more", str(args.worst)))
+    if not 0 <= args.min_confidence <= 1:
+        raise UserError(Problem("--min_confidence", "a number from 0 to 1", str(args.min_confidence)))
+    if args.crop_ratio is not None and not 0 < args.crop_ratio < math.inf:
+        raise UserError(Problem("--crop_ratio", "a number above 0", str(args.crop_ratio)))
 
 
 def _frame_reader(args: argparse.Namespace, qa: CropQa) -> Callable[[int], np.ndarray] | None:

@@ -11,6 +11,7 @@ images, no two from the same second, and a labels CSV with empty cells for Light
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.label_next is not None and args.video is None:
         raise UserError(Problem("--label_next", "--video too", "none"))
-    if args.count < 1 or args.apart_s < 0:
+    if args.count < 1 or not 0 <= args.apart_s < math.inf:
         raise UserError(
             Problem("--count, --apart_s", "1 or more, 0 or more", f"{args.count}, {args.apart_s}")
         )

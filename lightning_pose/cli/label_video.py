@@ -12,6 +12,7 @@ picture is made.
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +109,7 @@ def _style(args: argparse.Namespace) -> LabelStyle:
         ("--confidence_thresh_for_vid", "a number from 0 to 1", threshold, 0 <= threshold <= 1),
         ("--trails", "a number of frames from 0 on", args.trails, args.trails >= 0),
         ("--sheet_frames", "a number of frames from 1 on", args.sheet_frames, args.sheet_frames > 0),
-        ("--radius", "a number above 0", args.radius, args.radius is None or args.radius > 0),
+        ("--radius", "a number above 0", args.radius, args.radius is None or 0 < args.radius < math.inf),
     )
     problems = [
         Problem(name, expected, str(value)) for name, expected, value, is_well in checks if not is_well

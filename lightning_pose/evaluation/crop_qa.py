@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -55,11 +56,12 @@ class CropQa:
         corner, size = self.boxes.xywh_px[:, None, :2], self.boxes.xywh_px[:, None, 2:]
         return (self.keypoints_frame_px - (corner - 0.5)) / size
 
-    @property
+    @cached_property
     def margins(self) -> np.ndarray:
         """How far keypoints lie from the nearest edge, (N, K), as a share of the box; below 0 = outside."""
         positions = self.positions
-        return np.minimum(positions, 1 - positions).min(-1)
+        nearest = np.minimum(positions, 1 - positions)
+        return np.minimum(nearest[..., 0], nearest[..., 1])
 
     @property
     def outside(self) -> np.ndarray:

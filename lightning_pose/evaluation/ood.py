@@ -37,6 +37,22 @@ class ErrorCurve:
     count: np.ndarray
 
 
+def ensemble_mean(keypoints_px: np.ndarray) -> np.ndarray:
+    """Return the mean of all members' predictions.
+
+    Parameters
+    ----------
+    keypoints_px : array, (M, N, K, 2)
+
+    Returns
+    -------
+    array, (N, K, 2)
+        Over the members that predicted the keypoint; NaN with none.
+    """
+    there = np.isfinite(keypoints_px).all(-1, keepdims=True)
+    return np.where(there, keypoints_px, 0.0).sum(0) / np.where(there.any(0), there.sum(0), np.nan)
+
+
 def ensemble_standard_deviation(keypoints_px: np.ndarray) -> np.ndarray:
     """Return the spread of all members' predictions.
 
@@ -52,8 +68,7 @@ def ensemble_standard_deviation(keypoints_px: np.ndarray) -> np.ndarray:
     """
     there = np.isfinite(keypoints_px).all(-1, keepdims=True)
     count = there.sum(0)
-    filled = np.where(there, keypoints_px, 0.0)
-    mean = filled.sum(0) / np.maximum(count, 1)
+    mean = ensemble_mean(keypoints_px)
     variance = (np.where(there, keypoints_px - mean, 0.0) ** 2).sum(0) / np.maximum(count, 1)
     deviation = np.sqrt(variance).mean(-1)
     return np.where(count[..., 0] >= 2, deviation, np.nan)

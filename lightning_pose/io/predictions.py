@@ -107,7 +107,8 @@ def read_pixel_errors(path: str | Path) -> tuple[list[str], list[str], np.ndarra
     Raises
     ------
     UserError
-        Every row with a wrong number of cells and every cell that is no number.
+        Every row with a wrong number of cells, or of a frame that is there before, and every cell that is no
+        number.
     """
     check_unchanged(path)
     rows = read_rows(Path(path))
@@ -118,8 +119,11 @@ def read_pixel_errors(path: str | Path) -> tuple[list[str], list[str], np.ndarra
     names = header[1:-1] if has_set else header[1:]
     body = [(number, row) for number, row in enumerate(rows[1:], 2) if any(row)]
     errors = np.full((len(body), len(names)), np.nan)
-    problems = []
+    problems, seen = [], set[str]()
     for i, (number, row) in enumerate(body):
+        if row[0] in seen:
+            problems.append(Problem(f"{path}, row {number}", "each frame once", f"{row[0]} again"))
+        seen.add(row[0])
         if len(row) != len(header):
             problems.append(Problem(f"{path}, row {number}", f"{len(header)} cells", str(len(row))))
             continue

@@ -83,6 +83,19 @@ def test_a_dry_run_shows_the_way_from_labels_to_a_videos_predictions(squares) ->
 
 
 @pytest.mark.slow
+def test_a_gallery_without_missing_members_asks_for_none_of_their_videos(squares) -> None:
+    for name in ("single_0/image_preds/", "pose_0_2.5/image_preds/cropped_"):
+        stem = "remapped_predictions" if "cropped" in name else "predictions"
+        for labels in ("labels.csv", "labels_new.csv"):
+            path = squares / "results/squares" / f"{name}{labels}" / f"{stem}.csv"
+            path.parent.mkdir(parents=True)
+            path.touch()
+    gallery = would_run(squares, "results/squares/gallery/index.html", "--config", "allow_missing=true")
+    assert f"{FOLDER}/video_preds/film.mp4/predictions.csv" in gallery
+    assert "single_1" not in gallery and "cropzoom_1_2.5" not in gallery
+
+
+@pytest.mark.slow
 def test_a_camera_may_write_its_names_in_capitals(squares) -> None:
     (squares / "data/squares/videos/film.mp4").rename(squares / "data/squares/videos/GOPR01.MP4")
     config = squares / "config" / "squares.yaml"

@@ -47,12 +47,13 @@ def gallery_indexes(wildcards):
 
 
 def gallery_videos(wildcards):
-    """(video, kind, seed, predictions) of each cropzoom model and video here that the config names."""
+    """(video, kind, seed, predictions) of each member's cropzoom model and video here that the config names."""
     dataset, own = wildcards.dataset, settings(wildcards.dataset).workflow
     named = listed_videos(dataset)
     names = [name for name in named if not is_remote(named[name])]
     if names:
         labels_at(wildcards, ind_csv(wildcards))
+    there = {(kind, str(seed)) for kind, seed, *_ in members_there(wildcards)}
     return [
         (
             video_path(dataset, name),
@@ -63,6 +64,7 @@ def gallery_videos(wildcards):
         for name in names
         for ratio in own.crop_ratios
         for seed in own.seeds
+        if (f"pose_{ratio}", str(seed)) in there
     ]
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from lightning_pose.evaluation.crop_qa import row_means
 from lightning_pose.evaluation.gallery.frames import GalleryFrames, member_notes
 from lightning_pose.evaluation.ood import ensemble_standard_deviation
+from lightning_pose.evaluation.ood_input import check_kinds
+from lightning_pose.evaluation.set_checks import repeated
 from lightning_pose.io.files import sha256
 from lightning_pose.io.predictions import read_predictions
 from lightning_pose.io.video import Video, open_video
@@ -46,6 +48,7 @@ class Clip:
     ----------
     file : name of the MP4.
     start : number of its first frame in the video.
+    start_s : when that is shown in the video.
     times_s : array, (n,)
         When its frames are shown, the first one at 0.
     frames : of the clip; nothing is labelled.
@@ -54,6 +57,7 @@ class Clip:
 
     file: str
     start: int
+    start_s: float
     times_s: np.ndarray
     frames: GalleryFrames
     bytes: int
@@ -155,10 +159,25 @@ def read_videos(members: Sequence[VideoMember]) -> list[VideoFound]:
     Raises
     ------
     UserError
-        If a video cannot be read, or predictions do not fit it or one another.
+        If a video cannot be read, predictions do not fit it or one another, or a member of a video is named
+        twice.
     """
+    _check_members(members)
     videos = dict.fromkeys(member.video for member in members)
     return [_read_video(video, [own for own in members if own.video == video]) for video in videos]
+
+
+def _check_members(members: Sequence[VideoMember]) -> None:
+    check_kinds([member.kind for member in members], "--video_member")
+    names = [f"{member.video} {member.kind} {member.seed}" for member in members]
+    files = [f"{member.video} {member.csv.resolve()}" for member in members]
+    problems = [
+        Problem("--video_member", f"each {what} once for a video", f"{name} again")
+        for what, own in (("kind and seed", names), ("file", files))
+        for name in repeated(own)
+    ]
+    if problems:
+        raise UserError(problems)
 
 
 def _read_video(path: Path, members: list[VideoMember]) -> VideoFound:
@@ -206,7 +225,8 @@ def _cut_video(
         frames = _frames(
             found.members, found.keypoint_names, keypoints_px[:, part], confidence[:, part], start
         )
-        clips.append(Clip(name, start, times_s[part] - times_s[start], frames, size))
+        start_s = float(times_s[start])
+        clips.append(Clip(name, start, start_s, times_s[part] - start_s, frames, size))
     video.close()
     duration = float(times_s[-1]) + 1 / rate
     return VideoClips(facts.path.name, (facts.height, facts.width), duration, measure, trace, clips)

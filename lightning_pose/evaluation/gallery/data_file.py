@@ -45,12 +45,14 @@ def data_script(
     colors : hex colours of kinds, over the palette.
     """
     sizes = np.array([entry["size"] for entry in pictures.entries], np.int32).reshape(-1, 2)
+    kinds = dict.fromkeys(frames.kinds)
     content = {
         **_content(frames, sizes, skeleton, colors),
         "title": title,
         "bytes": pictures.bytes,
         "pictures": [entry["frame"].removesuffix(".jpg") for entry in pictures.entries],
         "regions": _text(np.array([entry["region"] for entry in pictures.entries]), "<i4"),
+        "meanErrors": _text(np.stack([frames.mean_errors(kind) for kind in kinds]), "<f4"),
     }
     return _script("galleryData", content)
 
@@ -69,6 +71,7 @@ def _video_content(
 ) -> dict[str, Any]:
     height, width = video.frame_hw
     traces = [video.trace[clip.start : clip.start + len(clip.times_s)] for clip in video.clips]
+    peaks = [int(np.nanargmax(trace)) for trace in traces]
     return {
         "name": video.name,
         "size": [width, height],
@@ -82,10 +85,11 @@ def _video_content(
                 "file": clip.file,
                 "start": clip.start,
                 "times": _text(clip.times_s, "<f4"),
-                "largest": float(np.nanmax(trace)),
-                "peak": clip.start + int(np.nanargmax(trace)),
+                "largest": float(trace[peak]),
+                "peak": clip.start + peak,
+                "seconds": clip.start_s + float(clip.times_s[peak]),
             }
-            for clip, trace in zip(video.clips, traces, strict=True)
+            for clip, trace, peak in zip(video.clips, traces, peaks, strict=True)
         ],
     }
 

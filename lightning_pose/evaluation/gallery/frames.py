@@ -14,7 +14,7 @@ import numpy as np
 from lightning_pose.evaluation.crop_qa import CropQa
 from lightning_pose.evaluation.divergence import divergence
 from lightning_pose.evaluation.metrics import pixel_error
-from lightning_pose.evaluation.ood import ensemble_standard_deviation
+from lightning_pose.evaluation.ood import ensemble_mean, ensemble_standard_deviation
 from lightning_pose.evaluation.ood_input import (
     ALL,
     MemberFiles,
@@ -22,7 +22,7 @@ from lightning_pose.evaluation.ood_input import (
     match_predictions,
     order_keypoints,
 )
-from lightning_pose.evaluation.set_checks import check_members, check_sets
+from lightning_pose.evaluation.set_checks import check_members, check_sets, repeated
 from lightning_pose.io.bboxes import read_matching_boxes
 from lightning_pose.io.labels import read_labels
 from lightning_pose.io.predictions import read_predictions
@@ -80,8 +80,14 @@ class GalleryFrames:
 
     def deviation(self, kind: str) -> np.ndarray:
         """Return the standard deviation, (N, K), of a kind's members, or of all (`ALL`)."""
-        chosen = [kind in (own, ALL) for own in self.kinds]
-        return ensemble_standard_deviation(self.keypoints_px[chosen])
+        return ensemble_standard_deviation(self._of(kind))
+
+    def mean_errors(self, kind: str) -> np.ndarray:
+        """Return the pixel errors, (N, K), of the mean of a kind's members."""
+        return pixel_error(ensemble_mean(self._of(kind)), self.labels_px)
+
+    def _of(self, kind: str) -> np.ndarray:
+        return self.keypoints_px[[kind in (own, ALL) for own in self.kinds]]
 
 
 def read_gallery(
@@ -144,6 +150,10 @@ def _check_members(members: Sequence[MemberFiles], boxes: Sequence[BoxFiles]) ->
         Problem("--bbox", "the kind and seed of a --member", f"{own.kind} {own.seed}")
         for own in boxes
         if (own.kind, own.seed) not in names
+    ]
+    problems += [
+        Problem("--bbox", "each kind and seed once", f"{name} again")
+        for name in repeated([f"{own.kind} {own.seed}" for own in boxes])
     ]
     if problems:
         raise UserError(problems)

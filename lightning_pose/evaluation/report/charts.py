@@ -15,7 +15,7 @@ import numpy as np
 from lightning_pose.evaluation.report.html import Markup, element
 
 WIDTH, HEIGHT = 340, 220  # units of a panel; about CSS pixels
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 26, 34  # margins
+LEFT, RIGHT, TOP, BOTTOM = 44, 20, 26, 34  # margins; half a tick of six digits is right of the last step
 ROW = 40  # height of a row of errors
 LEAST_SPAN = 0.02  # of the larger end: an interval that is shorter is not shown larger
 LOG_FROM = 4.0  # largest over least value, from which an axis is logarithmic
@@ -54,7 +54,7 @@ def line_panel(lines: Mapping[str, Mapping[int, float]], x_label: str, y_label: 
     scale = math.log10 if is_log else float
     y = _linear(scale(low), scale(high), HEIGHT - BOTTOM, TOP)
     parts = [_grid(y(scale(tick)), f"{tick:g}") for tick in ticks]
-    parts += [_mark(x(tick), f"{tick:g}") for tick in _ticks(0, largest)]
+    parts += [_mark(x(tick), f"{tick:g}") for tick in _ticks(0, largest) if tick <= largest]
     parts += [
         _line([(x(step), y(scale(value))) for step, value in points], i % LINES, name)
         for i, (name, points) in enumerate(known.items())

@@ -97,7 +97,7 @@ def _aligned(
 ) -> tuple[np.ndarray, list[str] | None] | None:
     """Return errors and splits in the order of the frames and keypoints; None if they are others."""
     index, names, values, splits = errors
-    if sorted(index) != sorted(frames) or len(set(index)) < len(index):
+    if sorted(index) != sorted(frames):
         problems.append(f"{path}: of other frames than the first model's, left out")
         return None
     if sorted(names) != sorted(keypoint_names):

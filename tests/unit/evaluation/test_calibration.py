@@ -214,6 +214,13 @@ def test_from_labelled_frames_to_the_frames_to_label_next(tmp_path) -> None:
     assert main([*command, *options]) == 2  # labels may be in there by now
 
 
+@pytest.mark.parametrize("apart", ["nan", "inf", "-1"])
+def test_frames_to_label_next_are_a_real_time_apart(tmp_path, capsys, apart) -> None:
+    command = ["expected_error", "calibration.json", "video.csv", "--output", str(tmp_path / "out.csv")]
+    assert main([*command, "--apart_s", apart]) == 2
+    assert f"expected 1 or more, 0 or more, found 20, {float(apart)}" in capsys.readouterr().err
+
+
 def write_birds(path: Path, frames: int, seed: int, splits=None) -> np.ndarray:
     """Write labels of a rigid body, and predictions that are wrong of one keypoint in every fourth frame."""
     rng = np.random.default_rng(seed)

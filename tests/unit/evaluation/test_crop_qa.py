@@ -233,6 +233,19 @@ def test_a_video_and_its_worst_frames(tmp_path, capsys) -> None:
         ),
         (("--labels", "{}/labels.csv", "--sheet", "a.png"), "--sheet: expected --data_dir or --video"),
         (("--labels", "{}/labels.csv", "--worst", "0"), "--worst: expected 1 or more, found 0"),
+        (
+            ("--labels", "{}/labels.csv", "--min_confidence", "nan"),
+            "--min_confidence: expected a number from 0 to 1, found nan",
+        ),
+        (("--labels", "{}/labels.csv", "--crop_ratio", "0"), "--crop_ratio: expected a number above 0"),
+        (
+            ("--labels", "{}/labels.csv", "--output", "{}/crop_qa.pdf"),
+            "--output: expected a file named *.csv",
+        ),
+        (
+            ("--labels", "{}/labels.csv", "--data_dir", "{}", "--sheet", "a.jpg"),
+            "--sheet: expected a file named *.png, found a.jpg",
+        ),
         (("--labels", "{}/labels.csv", "--data_dir", "{}", "--video", "a.mp4"), "one of the two, found both"),
         (("--labels", "{}/labels.csv", "--data_dir", "{}/other"), "expected an image, found no such file"),
         (("--labels", "{}/more.csv"), "more.csv, row 8: expected one box for images/img9.png in"),

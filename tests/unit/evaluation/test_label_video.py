@@ -182,6 +182,7 @@ def test_a_model_folder_knows_where_everything_is(files) -> None:
     ("options", "message"),
     [
         (["--frames", "5:99"], "--frames: expected start:stop within 0:30"),
+        (["--radius", "inf"], "--radius: expected a number above 0, found inf"),
         (["--trails", "-1"], "--trails: expected a number of frames from 0 on, found -1"),
         (["--confidence_thresh_for_vid", "2"], "--confidence_thresh_for_vid: expected a number from 0 to 1"),
         (["--output", "x.avi"], "--output: expected a file named *.mp4"),

@@ -64,7 +64,7 @@ class ClipView {
     this.player = element("video");
     Object.assign(this.player, { muted: true, loop: true, playsInline: true });
     this.player.setAttribute("aria-label", `Clip of ${video.name} from frame ${this.clip.start} on, without sound`);
-    const [width, height] = video.size;
+    const [width, height] = video.size.map((side) => side + (side % 2)); // a clip's sides are even
     this.overlay = svgElement("svg", { viewBox: viewBox({ x: 0, y: 0, w: width, h: height }), "aria-hidden": "true" });
     const box = element("div", "player");
     box.style.aspectRatio = `${width} / ${height}`;
@@ -114,9 +114,8 @@ class ClipView {
   moments(video, v, chosen) {
     const list = element("div", "moments");
     video.clips.forEach((clip, c) => {
-      const seconds = ((clip.peak / video.count) * video.seconds).toFixed(1);
       const unit = video.measure.endsWith("px") ? " px" : "";
-      const button = element("button", "", `${seconds} s: ${formatNumber(clip.largest, 2)}${unit}`);
+      const button = element("button", "", `${clip.seconds.toFixed(1)} s: ${formatNumber(clip.largest, 2)}${unit}`);
       button.type = "button";
       button.id = `moment-${v}-${c}`;
       button.setAttribute("aria-pressed", String(c === chosen));

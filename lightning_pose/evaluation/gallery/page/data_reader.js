@@ -34,6 +34,7 @@ class GalleryData {
     this.confidence = decode(data.confidence, Uint8Array); // M x N x K
     this.errors = decode(data.errors, Float32Array); // M x N x K
     this.deviations = decode(data.deviation, Float32Array); // Q x N x K
+    this.meanErrors = decode(data.meanErrors ?? "", Float32Array); // Q - 1 x N x K; a clip has no labels
     this.failures = decode(data.failures, Uint8Array); // N
     this.means = new Map(); // measures by kind, as they are needed
   }
@@ -81,6 +82,11 @@ class GalleryData {
 
   deviation(kind, frame, keypoint) {
     return this.deviations[(kind * this.count + frame) * this.keypoints.length + keypoint];
+  }
+
+  // the error of the mean of a kind's members, from their exact positions
+  errorOfMean(kind, frame, keypoint) {
+    return this.meanErrors[((kind - 1) * this.count + frame) * this.keypoints.length + keypoint];
   }
 
   // errors and confidence averaged over the members of a kind: Float32Arrays, N x K

@@ -110,7 +110,10 @@ class FrameList {
     const overlay = svgElement("svg", { viewBox: viewBox({ x, y, w: side, h: side }), "aria-hidden": "true" });
     overlay.append(...painter.summary(frame, this.gallery.shownKinds(), side));
     picture.append(image, overlay, badges(data, frame));
-    link.append(picture, element("span", "numbers", numbers), element("bdi", "name", data.paths[frame]));
+    const name = element("span", "name"), path = element("bdi", "", data.paths[frame]);
+    path.dir = "ltr"; // within what runs from the right, so that the beginning is cut off
+    name.append(path);
+    link.append(picture, element("span", "numbers", numbers), name);
     cell.append(link);
     return cell;
   }

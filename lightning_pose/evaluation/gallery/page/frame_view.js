@@ -139,13 +139,12 @@ class FrameView {
     }
     head.append(groups, columns);
     const body = element("tbody");
-    const means = kinds.map((kind) => data.ensembleMean(kind, frame));
     const label = data.label(frame);
     data.keypoints.forEach((name, k) => {
       const row = element("tr", name === state.values.keypoint ? "chosen" : "");
       const title = element("th", "", label[k] ? name : `${name} (not labelled)`);
       title.scope = "row";
-      row.append(title, ...kinds.flatMap((kind, i) => this.numbers(frame, kind, k, distance(means[i][k], label[k]))));
+      row.append(title, ...kinds.flatMap((kind) => this.numbers(frame, kind, k)));
       body.append(row);
     });
     const table = element("table"), box = element("div", "table");
@@ -166,7 +165,7 @@ class FrameView {
     return legend;
   }
 
-  numbers(frame, kind, keypoint, ofMean) {
+  numbers(frame, kind, keypoint) {
     const { data, state } = this.gallery;
     const i = frame * data.keypoints.length + keypoint;
     const { errors, confidence } = data.memberMeans(kind);
@@ -174,13 +173,9 @@ class FrameView {
     const limits = [state.number("error", Infinity), state.number("deviation", Infinity)];
     return [
       element("td", errors[i] >= limits[0] ? "alarm" : "", formatNumber(errors[i])),
-      element("td", "", formatNumber(ofMean)),
+      element("td", "", formatNumber(data.errorOfMean(kind, frame, keypoint))),
       element("td", deviation >= limits[1] ? "alarm" : "", formatNumber(deviation)),
       element("td", confidence[i] < state.number("unsure", 0) ? "alarm" : "", formatNumber(confidence[i], 2)),
     ];
   }
-}
-
-function distance(a, b) {
-  return a && b ? Math.hypot(a[0] - b[0], a[1] - b[1]) : NaN;
 }

@@ -32,7 +32,7 @@ class ViewState {
   isPossible(key, value) {
     if (key.startsWith(COLOR_PREFIX)) return COLOR.test(value);
     if (NUMBERS.includes(key)) return Number.isFinite(Number(value));
-    return key in START && (!this.choices[key] || this.choices[key].includes(value));
+    return Object.hasOwn(START, key) && (!this.choices[key] || this.choices[key].includes(value));
   }
 
   // the hash of this view with some values changed
@@ -53,9 +53,9 @@ class ViewState {
   }
 
   reset() {
-    const { frame } = this.values;
-    this.values = { ...START };
-    this.set({ frame });
+    const { frame, clip } = this.values; // what is looked at stays
+    this.values = { ...START, frame, clip };
+    this.set({});
   }
 
   number(key, otherwise) {

@@ -13,7 +13,7 @@ from lightning_pose.evaluation.colors import PALETTE
 from lightning_pose.evaluation.gallery.clips import DOUBT, find_moments, thinned, uncertainty
 from lightning_pose.io.video import open_video
 from tests.unit.evaluation.gallery.made_up import FILM_FRAMES, UNSURE_FRAME, MadeUp, add_videos
-from tests.unit.io.films import SIDE, place
+from tests.unit.io.films import SIDE, place, write_film
 
 
 def clip_files(made: MadeUp) -> dict[str, int]:
@@ -67,6 +67,28 @@ def test_predictions_of_another_video_are_refused(results, capsys) -> None:
     assert f"expected a row for each of {FILM_FRAMES} frames" in told
     assert f"found {FILM_FRAMES - 1} rows" in told
     assert not (results.folder / "gallery").exists(), "nothing was drawn before that was seen"
+
+
+def test_a_member_of_a_video_counts_once(results, capsys) -> None:
+    options = add_videos(results)
+    video, kind, seed, csv = options[1:5]
+    assert main([*results.arguments(), *options, *options[:5]]) == 2
+    told = capsys.readouterr().err
+    assert f"expected each kind and seed once for a video, found {video} {kind} {seed} again" in told
+    assert f"expected each file once for a video, found {video} {csv} again" in told
+    assert main([*results.arguments(), "--video_member", video, "all", seed, csv]) == 2
+    assert "--video_member: expected a name other than all" in capsys.readouterr().err
+
+
+def test_a_moment_is_told_by_the_time_of_its_frame(results) -> None:
+    options = add_videos(results)
+    half = FILM_FRAMES // 2
+    slow = [i if i < half else half + 3 * (i - half) for i in range(FILM_FRAMES)]
+    write_film(results.folder / "film.mp4", FILM_FRAMES, times=slow)
+    assert main([*results.arguments(), *options, "--clip_seconds", "1", "--clips", "2"]) == 0
+    (video,) = clips_of(results)
+    assert video["clips"][0]["peak"] == UNSURE_FRAME
+    assert video["clips"][0]["seconds"] == pytest.approx(slow[UNSURE_FRAME] / 30, abs=0.001)
 
 
 @pytest.mark.parametrize(("option", "value"), [("--clips", "0"), ("--clip_seconds", "nan")])

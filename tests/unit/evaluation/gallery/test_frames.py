@@ -108,6 +108,8 @@ def test_members_that_do_not_belong_together_are_refused(results) -> None:
     folder = results.folder
     with pytest.raises(UserError, match=r"--member: expected each kind and seed once, found single 0 again"):
         read(results, [*MEMBERS, ("single", "0")])
+    with pytest.raises(UserError, match=r"--bbox: expected each kind and seed once, found pose_1.8 0 again"):
+        read_gallery(folder / "ind.csv", folder / "ood.csv", members(folder), boxes(folder) * 2)
     with pytest.raises(
         UserError, match=r"--bbox: expected the kind and seed of a --member, found pose_1.8 0"
     ):

@@ -191,6 +191,21 @@ def test_names_from_data_are_text(visit) -> None:
     eventually(lambda: KEYPOINTS[1] in visit.page.locator("#frame svg text").all_text_contents())
 
 
+def test_a_path_that_begins_with_a_date_is_read_from_left_to_right(visit) -> None:
+    visit.page.evaluate("gallery.data.paths[89] = '20230105_bird/1.png'; gallery.update()")
+    eventually(lambda: "20230105_bird/1.png" in visit.names())
+    places = visit.page.evaluate("""() => {
+      const name = document.querySelector('[title^="2023"] .name');
+      const text = document.createTreeWalker(name, NodeFilter.SHOW_TEXT).nextNode(), range = new Range();
+      return [...text.data].map((_, i) => {
+        range.setStart(text, i);
+        range.setEnd(text, i + 1);
+        return range.getBoundingClientRect().x;
+      });
+    }""")
+    assert len(places) == 19 and places == sorted(places)
+
+
 def test_keys_go_from_frame_to_frame(visit) -> None:
     page = visit.page
     page.keyboard.press("ArrowRight")
@@ -210,6 +225,25 @@ def test_keys_go_from_frame_to_frame(visit) -> None:
     eventually(lambda: page.inner_text("#frame-name") == "day 2/img058.png" and page.is_visible("#frame"))
     page.go_back()
     eventually(lambda: page.is_hidden("#frame"))
+
+
+def test_a_reset_leaves_the_frame_and_the_clip_that_are_looked_at(visit) -> None:
+    page = visit.page
+    page.click("[title='day 2/img059.png']")
+    page.wait_for_selector("#frame figure")
+    page.click("#reset")  # with nothing to reset
+    page.keyboard.press("j")
+    eventually(lambda: page.inner_text("#frame-name") == "day 2/img058.png")
+    page.uncheck('[data-key="mean"]')
+    page.click("#reset")
+    eventually(lambda: page.is_checked('[data-key="mean"]') and page.is_visible("#frame"))
+    page.click("#to-videos")
+    page.wait_for_selector("#moment-0-1")
+    page.click("#moment-0-1")
+    page.uncheck('[data-key="mean"]')
+    page.click("#reset")
+    eventually(lambda: page.is_checked('[data-key="mean"]') and page.is_visible("#videos"))
+    assert page.get_attribute("#moment-0-1", "aria-pressed") == "true"
 
 
 def test_a_permalink_brings_back_the_view(visit, browser) -> None:
@@ -232,7 +266,8 @@ def test_a_permalink_brings_back_the_view(visit, browser) -> None:
 
 def test_a_broken_permalink_shows_the_list(browser, address) -> None:
     own = Visit(
-        browser, f"{address}#frame=nowhere.png&kind=none&color.single=javascript&error=x&set=none&other=1"
+        browser,
+        f"{address}#frame=nowhere.png&kind=none&color.single=javascript&error=x&set=none&other=1&toString=1",
     )
     eventually(lambda: own.page.input_value('[data-key="kind"]') == "all")
     eventually(lambda: own.count == 90 and own.page.is_hidden("#frame"))
@@ -291,6 +326,15 @@ def test_clips_follow_the_trace_and_the_slider(visit) -> None:
     eventually(lambda: page.evaluate("gallery.state.values.clip") == "0.1")
     page.click("#to-frames")
     eventually(lambda: page.is_visible("#list") and page.is_hidden("#videos"))
+
+
+def test_a_clip_of_a_video_with_odd_sides_is_drawn_over_where_it_lies(visit) -> None:
+    visit.page.evaluate("gallery.videos.videos[0].size = [95, 63]")  # its clip has 96 x 64
+    visit.page.click("#to-videos")
+    visit.page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+    assert visit.page.get_attribute(".player svg", "viewBox") == "-0.5 -0.5 96 64"
+    film, drawing = (visit.page.locator(f".player {own}").first.bounding_box() for own in ("video", "svg"))
+    assert film == pytest.approx(drawing, abs=0.1)
 
 
 @pytest.mark.parametrize("options", [{"viewport": PHONE}, {"color_scheme": "dark"}])

@@ -1,5 +1,6 @@
 """The gallery on the disk: complete, incremental, or not there."""
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -85,6 +86,25 @@ def test_a_damaged_manifest_means_that_all_is_drawn_again(results) -> None:
     (results.folder / "gallery" / "manifest.json").write_text("{")
     assert main(results.arguments()) == 0
     assert len(manifest(results)) == 15
+
+
+def test_the_error_of_the_mean_is_exact_wherever_it_lies(results) -> None:
+    for seed in "01":
+        path = results.folder / f"single_{seed}" / "ood.csv"
+        own = read_predictions(path)
+        # apart by less than positions tell, and far beyond what they tell
+        own.keypoints_px[:] = np.nan_to_num(results.ood.keypoints_px) + [0.003 + 0.002 * int(seed), 0]
+        own.keypoints_px[1] += [5000, 0]
+        own.keypoints_px[2, 1] = np.nan if seed == "1" else own.keypoints_px[2, 1]
+        write_predictions(own, path)
+    assert main(results.arguments()) == 0
+    text = (results.folder / "gallery" / "data.js").read_text()
+    data = json.loads(text.removeprefix("window.galleryData = ").rstrip(";\n"))
+    found = np.frombuffer(base64.b64decode(data["meanErrors"]), "<f4").reshape(2, 15, 3)[0, 6:]
+    expected = np.full((9, 3), 0.004)
+    expected[1], expected[2, 1] = 5000.004, 0.003
+    expected[0, 2] = np.nan  # not labelled
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
 
 
 def test_large_frames_are_scaled_down(results) -> None:

@@ -48,6 +48,14 @@ def test_long_lines_are_thinned_and_keep_their_ends() -> None:
     assert len(line) == MOST_POINTS and line[-1][0] == WIDTH - RIGHT
 
 
+@pytest.mark.parametrize("largest", [0, 1, 501, 580, 1999, 30_000, 100_000])
+def test_numbers_of_steps_are_whole(largest) -> None:
+    svg = line_panel({"a": {0: 1.0, largest: 2.0}}, "step", "px", "told")
+    marks = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">([\d.]+)</text>', svg)
+    assert marks[0][1] == "0" and float(marks[-1][1]) <= largest
+    assert all(float(x) + 3.3 * len(text) <= WIDTH for x, text in marks)  # a digit is 6.6 wide
+
+
 @pytest.mark.parametrize("low", [0.0, 10.0])
 def test_a_loss_at_zero_or_that_hardly_falls_has_a_linear_axis(low) -> None:
     (line,) = points(line_panel({"a": {0: low, 1: low + 1, 2: low + 2}}, "step", "loss", "told"))

@@ -164,3 +164,13 @@ def test_an_ensemble_counts_on_the_frames_that_are_compared(results) -> None:
     path = folder / "image_preds" / IND / "predictions_pixel_error.csv"
     held_out = [float(line.split(",")[1]) for line in path.read_text().splitlines()[7:]]
     assert found.ensembles == {"single": pytest.approx(sum(held_out) / 3)}
+
+
+def test_errors_that_name_a_frame_twice_are_told_and_left_out(results) -> None:
+    path = results / "single_0" / "image_preds" / OOD / "predictions_pixel_error.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[-1]]) + "\n")
+    found = read_contents(results)
+    assert found.sets[1].comparison.seeds == ["1", "0", "1"]
+    row = len(lines) + 1
+    assert found.problems == [f"{path}, row {row}: expected each frame once, found {FRAMES[OOD][-1]} again"]
