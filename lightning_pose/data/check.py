@@ -10,7 +10,16 @@ import numpy as np
 
 from lightning_pose.data.context import context_paths, find_context
 from lightning_pose.io.crop_manifest import crops_dir
-from lightning_pose.io.images import ENDINGS, TAIL_BYTES, image_size, is_inside
+from lightning_pose.io.images import (
+    JPEG,
+    PNG,
+    TAIL_BYTES,
+    damage_of_image,
+    decode_image,
+    image_size,
+    is_inside,
+    read_bytes,
+)
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import Labels, Problem, UserError
 
@@ -116,8 +125,9 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) 
         height, width = image_size(data_dir / path)
     except UserError as error:
         return [Problem(f"{where}, {path}", problem.expected, problem.found) for problem in error.problems]
-    if not _is_whole(data_dir / path):
-        return [Problem(f"{where}, {path}", "a whole image", "a truncated file")]
+    damage = _damage(data_dir / path)
+    if damage is not None:
+        return [Problem(f"{where}, {path}", "a whole image", damage)]
     keypoints = labels.keypoints_px[row]
     problems = [
         Problem(f"{where}, {labels.keypoint_names[k]}", "x and y, or neither", "one of them")
@@ -136,19 +146,17 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) 
     ]
 
 
-def _is_whole(path: Path) -> bool:
-    """Say whether a PNG or JPEG has its end marker; whatever else there is must decode."""
+def _damage(path: Path) -> str | None:
+    """Return what is wrong with an image, as a training would find; of a JPEG its end is looked at."""
     with open(path, "rb") as file:
-        start = file.read(max(map(len, ENDINGS)))
-        file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
-        tail = file.read()
-    if any(start.startswith(magic) and ending in tail for magic, ending in ENDINGS.items()):
-        return True
-    from PIL import Image
-
+        if file.read(len(JPEG)) == JPEG:
+            file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
+            return damage_of_image(JPEG + file.read())
+    content = read_bytes(path)
+    if content.startswith(PNG):
+        return damage_of_image(content)
     try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return True
+        decode_image(path, content)
+    except UserError as error:
+        return error.problems[0].found
+    return None

@@ -57,6 +57,15 @@ def test_damaged_images(data_dir, name, share):
     assert name in problem
 
 
+def test_what_a_training_cannot_read_is_named(data_dir):
+    content = bytearray((data_dir / "0.png").read_bytes())
+    content[len(content) // 2] ^= 255
+    (data_dir / "0.png").write_bytes(content)
+    Image.fromarray(np.zeros((80, 100), np.float32)).save(data_dir / "float.tif")
+    flipped, kind = found(data_dir, write(data_dir, ["0.png", "float.tif"]))
+    assert "0.png: expected a whole image, found a damaged file" in flipped and "float.tif" in kind
+
+
 @pytest.mark.parametrize(("x", "count"), [(109, 0), (111, 1), (-9, 0), (-11, 1)])
 def test_labels_outside_the_image(data_dir, x, count):
     keypoints = np.array([[[x, 5.0], [np.nan, np.nan]]])
