@@ -70,10 +70,18 @@ def check_dataset(
 
 
 def _context(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
-    """Refuse labels whose images have no context at all; a few without are none of this check's business."""
+    """Refuse labels whose images have no context at all, a few may have none; and context that is damaged."""
     paths = [path for path in labels.image_paths if is_inside(path, data_dir)]
-    if any(find_context(path, data_dir) for path in paths):
-        return []
+    sources = [source.path for path in paths for source in find_context(path, data_dir) or []]
+    if sources:
+        neighbours = sorted(set(sources) - set(paths))
+        with ThreadPoolExecutor(4) as pool:
+            damages = pool.map(lambda name: _unreadable(data_dir / name), neighbours)
+            return [
+                replace(problem, where=f"{csv_file}, context of its images, {name}")
+                for name, problem in zip(neighbours, damages, strict=True)
+                if problem is not None
+            ]
     example = next((names[2] for path in paths if (names := context_paths(path))), "img0011.png")
     expected = f"images with their neighbours in time beside them, such as {example}, for heatmap_mhcrnn"
     return [Problem(str(csv_file), expected, f"none for any of {len(labels.image_paths)} images")]
@@ -121,13 +129,10 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) 
     where = f"{csv_file}, row {row + 4}"
     if not is_inside(path, data_dir):
         return [Problem(where, f"an image path inside {data_dir}", path)]
-    try:
-        height, width = image_size(data_dir / path)
-    except UserError as error:
-        return [Problem(f"{where}, {path}", problem.expected, problem.found) for problem in error.problems]
-    damage = _damage(data_dir / path)
-    if damage is not None:
-        return [Problem(f"{where}, {path}", "a whole image", damage)]
+    problem = _unreadable(data_dir / path)
+    if problem is not None:
+        return [replace(problem, where=f"{where}, {path}")]
+    height, width = image_size(data_dir / path)
     keypoints = labels.keypoints_px[row]
     problems = [
         Problem(f"{where}, {labels.keypoint_names[k]}", "x and y, or neither", "one of them")
@@ -144,6 +149,16 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) 
         )
         for k in np.flatnonzero(outside)
     ]
+
+
+def _unreadable(path: Path) -> Problem | None:
+    """Return why an image cannot be trained with, None if it can."""
+    try:
+        image_size(path)
+    except UserError as error:
+        return error.problems[0]
+    damage = _damage(path)
+    return None if damage is None else Problem(str(path), "a whole image", damage)
 
 
 def _damage(path: Path) -> str | None:

@@ -144,3 +144,15 @@ def test_a_context_model_needs_context(data_dir, neighbour):
     else:
         (problem,) = problems
         assert str(csv) in problem and "such as img0011.png" in problem and "none for any of 2" in problem
+
+
+def test_damaged_context_is_named(data_dir):
+    content = (data_dir / "0.png").read_bytes()
+    for name, size in (("img0010.png", None), ("img0011.png", -99), ("img0012.png", None)):
+        (data_dir / name).write_bytes(content[:size])
+    csv = write(data_dir, ["img0010.png"])
+    assert found(data_dir, csv) == []
+    (problem,) = check_dataset(data_dir, [csv], NAMES, needs_context=True)
+    assert str(problem) == (
+        f"{csv}, context of its images, img0011.png: expected a whole image, found a truncated file"
+    )
