@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.data.context import context_paths, find_context
-from lightning_pose.io.crop_manifest import crops_dir
+from lightning_pose.io.crop_manifest import crops_dir, not_as_cropped
 from lightning_pose.io.images import (
     JPEG,
     PNG,
@@ -64,6 +64,7 @@ def check_dataset(
         elif labels.keypoint_names != expected:
             problems.append(_names_differ(csv_file, labels.keypoint_names, expected, source))
         problems += _duplicates(csv_file, labels, first)
+        problems += not_as_cropped(csv_file)
         problems += _images(csv_file, labels, data_dir)
         problems += _context(csv_file, labels, data_dir) if needs_context else []
     return problems

@@ -1,5 +1,7 @@
 """Everything wrong with a data set is found, and all at once."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -122,6 +124,15 @@ def test_labels_outside_a_crop_are_no_mistake(data_dir):
         '{"crops": {}, "crop_size": [64, 64], "source": "a.csv", "images_dir": "."}'
     )
     assert found(data_dir, csv) == []
+
+
+def test_crops_of_other_boxes_are_named(data_dir):
+    csv = write(data_dir, ["0.png"], "cropped_a.csv")
+    entry = {"files": {"0.png": (data_dir / "0.png").stat().st_size + 1}}
+    content = {"crops": {"0.jpg": entry}, "crop_size": [64, 64], "source": "a.csv", "images_dir": "."}
+    (data_dir / "crops.json").write_text(json.dumps(content))
+    (problem,) = found(data_dir, csv)
+    assert "0.png: expected the crop that" in problem
 
 
 def test_an_image_of_two_sets_is_named(data_dir):
