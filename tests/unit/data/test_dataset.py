@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, split_rows
+from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, resize_image, split_rows
 from lightning_pose.types import Labels, Problem, Split, UserError
 
 
@@ -47,3 +47,9 @@ def test_problems_go_from_process_to_process() -> None:
     error = UserError([Problem("a", "b, c", "d"), Problem("e", "f", "g: expected h, found i")])
     again = pickle.loads(pickle.dumps(error))
     assert again.problems == error.problems and str(again) == str(error)
+
+
+def test_a_thin_line_survives_where_one_side_shrinks_and_the_other_grows() -> None:
+    lines = np.zeros((200, 1000, 3), np.uint8)
+    lines[:, ::4] = 252
+    np.testing.assert_array_equal(resize_image(lines, 256, 250), 63)
