@@ -90,8 +90,8 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "training.train_prob", "above 0 and at most 1", str(training.train_prob)
     if not 0 <= training.val_prob < 1 or training.train_prob + training.val_prob > 1 + 1e-9:
         yield "training.val_prob", "0 to 1, and train_prob + val_prob at most 1", str(training.val_prob)
-    if training.train_frames <= 0:
-        yield "training.train_frames", "above 0", str(training.train_frames)
+    if not _is_size(training.train_frames):
+        yield "training.train_frames", "a share up to 1, or a whole number", str(training.train_frames)
     if training.optimizer_params.learning_rate <= 0:
         yield (
             "training.optimizer_params.learning_rate",
@@ -208,12 +208,17 @@ def _expected_number(field: str, value: Any) -> str | None:
     return None if abs(value) <= LARGEST_LOG_WEIGHT else f"{-LARGEST_LOG_WEIGHT:g} to {LARGEST_LOG_WEIGHT:g}"
 
 
+def _is_size(size: float) -> bool:
+    """Say whether a training set may have such a size: a share up to 1, or a number of frames."""
+    return 0 < size <= 1 or (size > 1 and float(size).is_integer())
+
+
 def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     workflow = settings.workflow
     if not workflow.seeds or len(set(workflow.seeds)) != len(workflow.seeds) or min(workflow.seeds) < 0:
         yield "workflow.seeds", "different seeds from 0", str(workflow.seeds)
     sizes = workflow.train_frames
-    if any(size <= 0 for size in sizes) or len(set(sizes)) != len(sizes) or 1.0 in sizes:
+    if not all(map(_is_size, sizes)) or len(set(sizes)) != len(sizes) or 1.0 in sizes:
         expected = "different numbers of frames, or shares below 1 (all frames are always trained on too)"
         yield "workflow.train_frames", expected, str(sizes)
     ratios = workflow.crop_ratios

@@ -8,6 +8,7 @@ pixel is (0, 0), x grows to the right and y downwards.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
@@ -37,10 +38,15 @@ class Problem:
         return f"{self.where}: expected {self.expected}, found {self.found}"
 
 
+PROBLEM = re.compile(r"^(.*?): expected (.*), found (.*)$", re.MULTILINE)  # as a text
+
+
 class UserError(Exception):
     """A user's mistake: the command line prints each problem in one line and exits with 2."""
 
-    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+    def __init__(self, problems: Problem | Iterable[Problem] | str) -> None:
+        if isinstance(problems, str):  # of another process: torch hands on text, behind a traceback
+            problems = [Problem(*parts) for parts in PROBLEM.findall(problems.rpartition("UserError: ")[2])]
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

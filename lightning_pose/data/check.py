@@ -9,8 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.data.context import context_paths, find_context
-from lightning_pose.io.crop_manifest import crops_dir
-from lightning_pose.io.images import ENDINGS, TAIL_BYTES, image_size, is_inside
+from lightning_pose.io.crop_manifest import crops_dir, not_as_cropped
+from lightning_pose.io.images import (
+    JPEG,
+    PNG,
+    TAIL_BYTES,
+    damage_of_image,
+    decode_image,
+    image_size,
+    is_inside,
+    read_bytes,
+)
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import Labels, Problem, UserError
 
@@ -55,16 +64,25 @@ def check_dataset(
         elif labels.keypoint_names != expected:
             problems.append(_names_differ(csv_file, labels.keypoint_names, expected, source))
         problems += _duplicates(csv_file, labels, first)
+        problems += not_as_cropped(csv_file)
         problems += _images(csv_file, labels, data_dir)
         problems += _context(csv_file, labels, data_dir) if needs_context else []
     return problems
 
 
 def _context(csv_file: Path, labels: Labels, data_dir: Path) -> list[Problem]:
-    """Refuse labels whose images have no context at all; a few without are none of this check's business."""
+    """Refuse labels whose images have no context at all, a few may have none; and context that is damaged."""
     paths = [path for path in labels.image_paths if is_inside(path, data_dir)]
-    if any(find_context(path, data_dir) for path in paths):
-        return []
+    sources = [source.path for path in paths for source in find_context(path, data_dir) or []]
+    if sources:
+        neighbours = sorted(set(sources) - set(paths))
+        with ThreadPoolExecutor(4) as pool:
+            damages = pool.map(lambda name: _unreadable(data_dir / name), neighbours)
+            return [
+                replace(problem, where=f"{csv_file}, context of its images, {name}")
+                for name, problem in zip(neighbours, damages, strict=True)
+                if problem is not None
+            ]
     example = next((names[2] for path in paths if (names := context_paths(path))), "img0011.png")
     expected = f"images with their neighbours in time beside them, such as {example}, for heatmap_mhcrnn"
     return [Problem(str(csv_file), expected, f"none for any of {len(labels.image_paths)} images")]
@@ -112,12 +130,10 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) 
     where = f"{csv_file}, row {row + 4}"
     if not is_inside(path, data_dir):
         return [Problem(where, f"an image path inside {data_dir}", path)]
-    try:
-        height, width = image_size(data_dir / path)
-    except UserError as error:
-        return [Problem(f"{where}, {path}", problem.expected, problem.found) for problem in error.problems]
-    if not _is_whole(data_dir / path):
-        return [Problem(f"{where}, {path}", "a whole image", "a truncated file")]
+    problem = _unreadable(data_dir / path)
+    if problem is not None:
+        return [replace(problem, where=f"{where}, {path}")]
+    height, width = image_size(data_dir / path)
     keypoints = labels.keypoints_px[row]
     problems = [
         Problem(f"{where}, {labels.keypoint_names[k]}", "x and y, or neither", "one of them")
@@ -136,19 +152,27 @@ def _image(csv_file: Path, labels: Labels, row: int, path: str, data_dir: Path) 
     ]
 
 
-def _is_whole(path: Path) -> bool:
-    """Say whether a PNG or JPEG has its end marker; whatever else there is must decode."""
-    with open(path, "rb") as file:
-        start = file.read(max(map(len, ENDINGS)))
-        file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
-        tail = file.read()
-    if any(start.startswith(magic) and ending in tail for magic, ending in ENDINGS.items()):
-        return True
-    from PIL import Image
-
+def _unreadable(path: Path) -> Problem | None:
+    """Return why an image cannot be trained with, None if it can."""
     try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return True
+        image_size(path)
+    except UserError as error:
+        return error.problems[0]
+    damage = _damage(path)
+    return None if damage is None else Problem(str(path), "a whole image", damage)
+
+
+def _damage(path: Path) -> str | None:
+    """Return what is wrong with an image, as a training would find; of a JPEG its end is looked at."""
+    with open(path, "rb") as file:
+        if file.read(len(JPEG)) == JPEG:
+            file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
+            return damage_of_image(JPEG + file.read())
+    content = read_bytes(path)
+    if content.startswith(PNG):
+        return damage_of_image(content)
+    try:
+        decode_image(path, content)
+    except UserError as error:
+        return error.problems[0].found
+    return None

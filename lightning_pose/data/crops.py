@@ -20,6 +20,7 @@ import numpy as np
 
 from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
+from lightning_pose.fingerprint import fingerprint
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.bboxes import read_matching_boxes
 from lightning_pose.io.crop_manifest import (
@@ -104,8 +105,9 @@ def crop_labeled_images(
     xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
     manifest_path = output_csv.parent / MANIFEST
     with alone(manifest_path):  # the same command a second time would take its crops away
-        old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
-        known = old["crops"] if old["crop_size"] == list(crop_hw) else {}
+        old = read_manifest(manifest_path) or {"crops": {}}
+        made = {"crop_size": list(crop_hw), "code": _cutting_code()}
+        known = old["crops"] if all(old.get(key) == value for key, value in made.items()) else {}
         tasks = [
             CropTask(path, _existing_context(path, data_dir), str(data_dir), str(images_dir),
                      _box(box), crop_hw, known.get(path))
@@ -116,6 +118,7 @@ def crop_labeled_images(
         _put_in_place(results, images_dir, all_well=not problems)
         if problems:
             raise UserError(problems)
+        _remove_lost_context(tasks, images_dir)
         _warn_of_empty([task.image for task, result in zip(tasks, results, strict=True) if result.empty])
         keypoints_crop_px = frame_to_crop(labels.keypoints_px, xywh_px, crop_hw)
         _warn_of_outside(keypoints_crop_px, crop_hw)
@@ -123,12 +126,18 @@ def crop_labeled_images(
         write_labels(replace(labels, image_paths=names, keypoints_px=keypoints_crop_px), output_csv)
         entries = {task.image: result.entry for task, result in zip(tasks, results, strict=True)}
         relative = os.path.relpath(images_dir, output_csv.parent)
-        content = {"source": labels_csv.name, "images_dir": relative, "crop_size": list(crop_hw)}
+        content = {"source": labels_csv.name, "images_dir": relative, **made}
         write_manifest({**content, "crops": entries}, manifest_path)
         _refuse_lost(manifest_path)
         cropped = sum(result.fresh for result in results)
         logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
         return CropSummary(cropped, len(tasks))
+
+
+def _cutting_code() -> str:
+    """Return the checksum of the code that reads images and cuts them: with other code crops are stale."""
+    reading = fingerprint("lightning_pose.io.images", "lightning_pose.io.changed", "lightning_pose.types")
+    return f"{reading}{fingerprint('lightning_pose.data.cut')}"
 
 
 def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:
@@ -202,6 +211,13 @@ def _put_in_place(results: list[CropResult], images_dir: Path, all_well: bool) -
             os.replace(_waiting(crop), crop)
         else:
             _waiting(crop).unlink()
+
+
+def _remove_lost_context(tasks: list[CropTask], images_dir: Path) -> None:
+    """Remove what was cropped of neighbours that are gone, by older boxes: it would still be found."""
+    for task in tasks:
+        if not task.context:
+            (images_dir / context_name(task.image)).unlink(missing_ok=True)
 
 
 def _run(tasks: list[CropTask], jobs: int | None) -> list[CropResult]:

@@ -28,7 +28,7 @@ def crop_image(image: np.ndarray, box: Box, crop_hw: tuple[int, int]) -> np.ndar
     if misses(image.shape[:2], box):
         return np.zeros((*crop_hw, *image.shape[2:]), image.dtype)
     whole_pixels = all(float(value).is_integer() for value in box)
-    return _resize(_cut(image, box) if whole_pixels else _warp(image, box, crop_hw), crop_hw)
+    return resize_each_way(_cut(image, box) if whole_pixels else _warp(image, box, crop_hw), crop_hw)
 
 
 def misses(image_hw: tuple[int, ...], box: Box) -> bool:
@@ -61,13 +61,17 @@ def _warp(image: np.ndarray, box: Box, crop_hw: tuple[int, int]) -> np.ndarray:
     return cv2.warpAffine(image, back, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
-def _resize(image: np.ndarray, crop_hw: tuple[int, int]) -> np.ndarray:
-    """Resize one way at a time: OpenCV's area averaging shifts the picture along an axis that grows."""
+def resize_each_way(image: np.ndarray, to_hw: tuple[int, int]) -> np.ndarray:
+    """Resize with pixel centres at integers.
+
+    Averages along an axis that shrinks, interpolates along one that grows, one way at a time: OpenCV's area
+    averaging shifts the picture along an axis that grows.
+    """
     import cv2
 
-    shrunk = min(image.shape[0], crop_hw[0]), min(image.shape[1], crop_hw[1])
+    shrunk = min(image.shape[0], to_hw[0]), min(image.shape[1], to_hw[1])
     if shrunk != image.shape[:2]:
         image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
-    if shrunk != crop_hw:
-        image = cv2.resize(image, crop_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    if shrunk != to_hw:
+        image = cv2.resize(image, to_hw[::-1], interpolation=cv2.INTER_LINEAR)
     return image

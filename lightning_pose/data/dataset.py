@@ -11,13 +11,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from lightning_pose.data.augmentation import Augmentation, augment, mirror_order
 from lightning_pose.data.context import Source, context_of_all
+from lightning_pose.data.cut import resize_each_way
 from lightning_pose.geometry.crop_space import frame_to_crop
 from lightning_pose.io.images import read_image
 from lightning_pose.types import Labels, Split, Visibility
@@ -29,11 +29,8 @@ STACKED = 4  # crops in a file of context
 
 
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize with pixel centres at integers; averages when it shrinks."""
-    if image.shape[:2] == (height, width):
-        return image
-    shrinks = image.shape[0] >= height and image.shape[1] >= width
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    """Resize to the network's input: see `resize_each_way`."""
+    return resize_each_way(image, (height, width))
 
 
 def read_with_context(

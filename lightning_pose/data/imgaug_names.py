@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from lightning_pose.types import Problem, UserError
@@ -45,10 +45,10 @@ def ranges_of(listed: Mapping[str, Any], where: str) -> Ranges:
         try:
             options = dict(entry or {})
             share = float(options.pop("p", SHARE))
-            arguments, named = list(options.pop("args", ())), dict(options.pop("kwargs", {}))
+            named = _by_name(name, options.pop("args", ())) | dict(options.pop("kwargs", {}))
             if options or not 0 <= share <= 1:
                 raise ValueError
-            ranges = TRANSLATIONS[name](share, arguments, named) if share else {}
+            ranges = TRANSLATIONS[name](share, named) if share else {}
         except (TypeError, ValueError, AttributeError, LookupError, ZeroDivisionError):
             expected = "{p: 0 to 1, args: [...], kwargs: {...}} with numbers as imgaug takes them"
             problems.append(Problem(f"{where}.{name}", expected, str(entry)))
@@ -60,11 +60,17 @@ def ranges_of(listed: Mapping[str, Any], where: str) -> Ranges:
     return found
 
 
-def _affine(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+def _by_name(name: str, arguments: Iterable[Any]) -> dict[str, Any]:
+    """Return the arguments of a class by the names of its parameters; None stands for a default."""
+    found = zip(PARAMETERS.get(name, ()), arguments, strict=False)
+    return {own: value for own, value in found if value is not None}
+
+
+def _affine(share: float, named: dict[str, Any]) -> Ranges:
     _refuse_others(named, "rotate", "scale", "translate_percent")
     ranges = {"geometry": share}
-    if "rotate" in named or arguments:
-        ranges["rotation"] = _largest(named.get("rotate", arguments[0] if arguments else 0))
+    if "rotate" in named:
+        ranges["rotation"] = _largest(named["rotate"])
     if "scale" in named:
         low, high = _ends(named["scale"])
         ranges["scale"] = max(high, 1 / low, 1.0)
@@ -73,48 +79,61 @@ def _affine(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges
     return ranges
 
 
-def _quarter_turns(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+def _rotate(share: float, named: dict[str, Any]) -> Ranges:
+    return _affine(share, {"rotate": (-30, 30)} | named)
+
+
+def _quarter_turns(share: float, named: dict[str, Any]) -> Ranges:
     _refuse_others(named, "k", "keep_size")
-    turns = set(_numbers(named.get("k", arguments or [1])))
+    turns = set(_numbers(named.get("k", 1)))
     if turns <= {0.0, 2.0}:
         return {"half_turn": share * (1 if turns == {2.0} else 0.5) if 2.0 in turns else 0.0}
     return {"geometry": share, "rotation": 180.0}
 
 
-def _crop_and_pad(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
+def _crop_and_pad(share: float, named: dict[str, Any]) -> Ranges:
     part = _largest(named["percent"])
     return {"geometry": share, "scale": 1 / (1 - 2 * part), "shift": part}
 
 
-def _noise(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
-    scale = _largest(named.get("scale", arguments[0] if arguments else 8))
+def _noise(share: float, named: dict[str, Any]) -> Ranges:
+    scale = _largest(named.get("scale", 15))
     return {"noise": scale * NOISE_SHARE if scale < 1 else scale}
 
 
-def _factor(key: str) -> Callable[[float, list[Any], dict[str, Any]], Ranges]:
-    def translate(share: float, arguments: list[Any], named: dict[str, Any]) -> Ranges:
-        low, high = _ends(next(iter([*arguments, *named.values()]), [0.8, 1.2]))
+def _factor(key: str, parameter: str, *default: float) -> Callable[[float, dict[str, Any]], Ranges]:
+    def translate(share: float, named: dict[str, Any]) -> Ranges:
+        low, high = _ends(named.get(parameter, default))
         return {key: max(abs(1 - low), abs(high - 1))}
 
     return translate
 
 
-def _chance(key: str) -> Callable[[float, list[Any], dict[str, Any]], Ranges]:
-    return lambda share, arguments, named: {key: share}
+def _chance(key: str) -> Callable[[float, dict[str, Any]], Ranges]:
+    return lambda share, named: {key: share}
 
 
-def _flip(key: str) -> Callable[[float, list[Any], dict[str, Any]], Ranges]:
-    return lambda share, arguments, named: {key: share * float(named.get("p", (arguments or [1.0])[0]))}
+def _flip(key: str) -> Callable[[float, dict[str, Any]], Ranges]:
+    return lambda share, named: {key: share * float(named.get("p", 1))}
 
 
-TRANSLATIONS: dict[str, Callable[[float, list[Any], dict[str, Any]], Ranges]] = {
+TRANSLATIONS: dict[str, Callable[[float, dict[str, Any]], Ranges]] = {
     "Fliplr": _flip("flip_horizontal"), "Flipud": _flip("flip_vertical"),
-    "Affine": _affine, "Rotate": _affine, "Rot90": _quarter_turns, "CropAndPad": _crop_and_pad,
+    "Affine": _affine, "Rotate": _rotate, "Rot90": _quarter_turns, "CropAndPad": _crop_and_pad,
     "MotionBlur": _chance("blur"), "GaussianBlur": _chance("blur"), "AverageBlur": _chance("blur"),
     "CoarseDropout": _chance("cutout"), "CoarseSalt": _chance("cutout"), "CoarsePepper": _chance("cutout"),
     "Cutout": _chance("cutout"), "AdditiveGaussianNoise": _noise,
-    "Multiply": _factor("brightness"), "MultiplyBrightness": _factor("brightness"),
-    "LinearContrast": _factor("contrast"), "GammaContrast": _factor("contrast"),
+    "Multiply": _factor("brightness", "mul", 0.8, 1.2),
+    "MultiplyBrightness": _factor("brightness", "mul", 0.7, 1.3),
+    "LinearContrast": _factor("contrast", "alpha", 0.6, 1.4),
+    "GammaContrast": _factor("contrast", "gamma", 0.7, 1.7),
+}  # fmt: skip
+PARAMETERS = {  # of imgaug's classes, in the order of `args`
+    "Fliplr": ("p",), "Flipud": ("p",), "Rotate": ("rotate",), "Rot90": ("k", "keep_size"),
+    "Affine": ("scale", "translate_percent", "translate_px", "rotate", "shear"),
+    "CropAndPad": ("px", "percent"), "AdditiveGaussianNoise": ("loc", "scale"),
+    "Multiply": ("mul",), "MultiplyBrightness": ("mul",),
+    "LinearContrast": ("alpha",), "GammaContrast": ("gamma",),
 }  # fmt: skip
 
 

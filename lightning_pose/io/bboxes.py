@@ -72,10 +72,11 @@ def _confidence(header: list[str], rows: list[list[str]]) -> np.ndarray | None:
 
 def _duplicates(path: str | Path, body: list[tuple[int, list[str]]]) -> list[Problem]:
     first: dict[str, int] = {}
+    names = [(number, own_path(row[0])) for number, row in body]
     return [
-        Problem(f"{path}, row {number}", "each image or frame once", f"{row[0]} of row {first[row[0]]} again")
-        for number, row in body
-        if first.setdefault(row[0], number) != number
+        Problem(f"{path}, row {number}", "each image or frame once", f"{name} of row {first[name]} again")
+        for number, name in names
+        if first.setdefault(name, number) != number
     ]
 
 

@@ -17,6 +17,7 @@ from lightning_pose.types import Problem, UserError
 MANIFEST = "crops.json"
 BOXES_FILE = "bbox.csv"
 CROPPED = "cropped_"  # begins the names of CSVs and videos of crops
+NAMED = 5  # problems of one kind named one by one
 
 
 def read_manifest(path: str | Path) -> dict[str, Any] | None:
@@ -93,6 +94,21 @@ def _manifest_beside(path: Path, needed: tuple[str, ...] = ()) -> dict[str, Any]
 def damaged_crops(path: str | Path) -> list[str]:
     """Return the cropped files that are missing or not what was written; those changed since are read."""
     return examine_crops(path)[0]
+
+
+def not_as_cropped(labels_csv: str | Path) -> list[Problem]:
+    """Return what of a labels CSV's crops is not as its manifest tells, as after an interruption.
+
+    Their boxes may be others than the labels'. Of a CSV of frames there is nothing to tell.
+    """
+    path = Path(labels_csv).parent / MANIFEST
+    damaged = damaged_crops(path) if crops_dir(labels_csv) is not None else []
+    expected = f"the crop that {path} tells of (crop again)"
+    problems = [Problem(file, expected, "none, or another") for file in damaged[:NAMED]]
+    if len(damaged) > NAMED:
+        found = f"{len(damaged) - NAMED} more that are not"
+        problems.append(Problem(str(path), "crops as it tells of", found))
+    return problems
 
 
 def _differs(file: Path, told: str | None) -> bool:

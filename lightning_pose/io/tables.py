@@ -224,6 +224,8 @@ def parse_number(text: str) -> float | None:
     text = text.strip()
     if text == "" or text.lower() == "nan":
         return math.nan
+    if "_" in text:  # Python reads 1_5 as 15
+        return None
     try:
         number = float(text)
     except ValueError:
@@ -263,7 +265,7 @@ def _numbers(
             values[i] = [float(text) if text else math.nan for text in row[1 : width + 1]]
         except ValueError:
             odd.append(i)
-        if len(row) != expected:
+        if len(row) != expected or "_" in "".join(row[1 : width + 1]):
             odd.append(i)
     problems = []
     for i in sorted({*odd, *np.flatnonzero(np.isinf(values).any(1))}):

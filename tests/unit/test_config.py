@@ -35,6 +35,8 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("trainning: {max_epochs: 3}", "trainning", "did you mean training?"),
         ("training: {train_prob: abc}", "training.train_prob", "abc"),
         ("training: {train_prob: 1.5}", "training.train_prob", "1.5"),
+        ("training: {train_frames: 1.5}", "training.train_frames", "whole number"),
+        ("training: {train_frames: .nan}", "training.train_frames", "nan"),
         ("data: {image_resize_dims: {height: 100}}", "data.image_resize_dims.height", "100"),
         ("data: {keypoint_names: [a, a]}", "data.keypoint_names", "a twice"),
         ("data: {keypoint_names: [a, b], num_keypoints: 3}", "data.num_keypoints", "3"),

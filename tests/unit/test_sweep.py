@@ -88,6 +88,7 @@ def test_settings_of_a_size_load(tmp_path) -> None:
     ("text", "message"),
     [
         ("train_frames: [0]", "workflow.train_frames: expected different numbers"),
+        ("train_frames: [1.5]", "workflow.train_frames: expected different numbers"),
         ("train_frames: [5, 5]", "workflow.train_frames: expected different numbers"),
         ("train_frames: [1]", "all frames are always trained on too"),
         ("train_frames: many", "workflow.train_frames"),

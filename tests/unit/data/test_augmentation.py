@@ -97,6 +97,10 @@ def test_unknown_pipelines_are_refused(setting: object) -> None:
         ("earL", "earR"),
         ("LForepaw", "RForepaw"),
         ("paw1LH_top", "paw1RH_top"),
+        ("FL_paw", "FR_paw"),
+        ("RL", "RR"),
+        ("lKnee", "rKnee"),
+        ("upright_L", "upright_R"),
     ],
 )
 def test_sides_are_told_by_names(one: str, other: str) -> None:
@@ -112,3 +116,8 @@ def test_a_side_whose_other_side_is_missing_is_told(name: str) -> None:
 
 def test_letters_inside_words_are_no_sides() -> None:
     assert mirror_order(["girl", "tail", "ear", "r2", "ROI", "tailL"]).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_mirror_never_gives_two_keypoints_one_place() -> None:
+    assert mirror_order(["lEFT", "right", "LL", "LR", "RL", "RR"]).tolist() == [0, 1, 2, 3, 4, 5]
+    assert mirror_order(["LR", "RR", "RL"]).tolist() == [0, 1, 2]

@@ -1,5 +1,7 @@
 """Everything wrong with a data set is found, and all at once."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -55,6 +57,15 @@ def test_damaged_images(data_dir, name, share):
     (data_dir / name).write_bytes(content[: int(len(content) * share)])
     (problem,) = found(data_dir, write(data_dir, [name]))
     assert name in problem
+
+
+def test_what_a_training_cannot_read_is_named(data_dir):
+    content = bytearray((data_dir / "0.png").read_bytes())
+    content[len(content) // 2] ^= 255
+    (data_dir / "0.png").write_bytes(content)
+    Image.fromarray(np.zeros((80, 100), np.float32)).save(data_dir / "float.tif")
+    flipped, kind = found(data_dir, write(data_dir, ["0.png", "float.tif"]))
+    assert "0.png: expected a whole image, found a damaged file" in flipped and "float.tif" in kind
 
 
 @pytest.mark.parametrize(("x", "count"), [(109, 0), (111, 1), (-9, 0), (-11, 1)])
@@ -115,6 +126,15 @@ def test_labels_outside_a_crop_are_no_mistake(data_dir):
     assert found(data_dir, csv) == []
 
 
+def test_crops_of_other_boxes_are_named(data_dir):
+    csv = write(data_dir, ["0.png"], "cropped_a.csv")
+    entry = {"files": {"0.png": (data_dir / "0.png").stat().st_size + 1}}
+    content = {"crops": {"0.jpg": entry}, "crop_size": [64, 64], "source": "a.csv", "images_dir": "."}
+    (data_dir / "crops.json").write_text(json.dumps(content))
+    (problem,) = found(data_dir, csv)
+    assert "0.png: expected the crop that" in problem
+
+
 def test_an_image_of_two_sets_is_named(data_dir):
     one, other = write(data_dir, ["0.png", "1.jpg"]), write(data_dir, ["2.bmp", "1.jpg"], "b.csv")
     (problem,) = found(data_dir, one, other)
@@ -135,3 +155,15 @@ def test_a_context_model_needs_context(data_dir, neighbour):
     else:
         (problem,) = problems
         assert str(csv) in problem and "such as img0011.png" in problem and "none for any of 2" in problem
+
+
+def test_damaged_context_is_named(data_dir):
+    content = (data_dir / "0.png").read_bytes()
+    for name, size in (("img0010.png", None), ("img0011.png", -99), ("img0012.png", None)):
+        (data_dir / name).write_bytes(content[:size])
+    csv = write(data_dir, ["img0010.png"])
+    assert found(data_dir, csv) == []
+    (problem,) = check_dataset(data_dir, [csv], NAMES, needs_context=True)
+    assert str(problem) == (
+        f"{csv}, context of its images, img0011.png: expected a whole image, found a truncated file"
+    )

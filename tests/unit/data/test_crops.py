@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lightning_pose.data.context import find_context
 from lightning_pose.data.crops import crop_labeled_images
 from lightning_pose.data.cut import crop_image
 from lightning_pose.geometry.crop_space import frame_to_crop
@@ -158,6 +159,16 @@ def test_a_frame_without_its_context_has_no_context_file(tmp_path) -> None:
     assert not list(project.images.rglob("*.context.png"))
 
 
+def test_crops_of_neighbours_that_are_gone_go_too(project) -> None:
+    project.crop()
+    for number in (8, 9, 11, 12):
+        (project.data / f"labeled-data/a/img{number:04d}.jpg").unlink()
+    change(project, "box")
+    project.crop()
+    assert find_context("labeled-data/a/img0010.png", project.images) is None
+    assert not damaged_crops(project.manifest)
+
+
 def cropped(project, caplog, **options):
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="lightning_pose"):
@@ -221,6 +232,13 @@ def test_one_broken_image_leaves_all_crops_as_they_were(project) -> None:
 def test_another_crop_size_makes_all_anew(project, caplog) -> None:
     project.crop()
     assert cropped(project, caplog, size=(48, 32)) == 3
+
+
+def test_other_code_makes_all_anew(project, caplog, monkeypatch) -> None:
+    project.crop()
+    monkeypatch.setattr("lightning_pose.data.crops.fingerprint", lambda module, *left_out: "other")
+    assert cropped(project, caplog) == 3
+    assert cropped(project, caplog) == 0
 
 
 @pytest.mark.parametrize(("what", "count"), [("nothing", 0), ("missing", 1), ("truncated", 1)])

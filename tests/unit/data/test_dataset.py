@@ -1,9 +1,13 @@
 """Splits, samples and what they depend on."""
 
-import pytest
+import pickle
 
-from lightning_pose.data.dataset import limit_training_rows, split_rows
-from lightning_pose.types import Split
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, resize_image, split_rows
+from lightning_pose.types import Labels, Problem, Split, UserError
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 45, 240])
@@ -29,3 +33,29 @@ def test_more_training_frames_than_there_are_means_all(caplog: pytest.LogCapture
     assert "500" in caplog.text
     assert len(limit_training_rows(splits, 5, 0)) == 5
     assert len(limit_training_rows(splits, 0.5, 0)) == 8
+
+
+def test_what_a_worker_cannot_read_is_told_as_without_workers(tmp_path) -> None:
+    labels = Labels(["a.png", "b.png"], ["beak"], np.zeros((2, 1, 2)))
+    told = []
+    for workers in (0, 1):
+        method = "forkserver" if workers else None
+        loader = DataLoader(
+            LabeledDataset(labels, tmp_path, 32, 32), num_workers=workers, multiprocessing_context=method
+        )
+        with pytest.raises(UserError) as caught:
+            list(loader)
+        told.append(caught.value.problems)
+    assert told[0] == told[1] == [Problem(str(tmp_path / "a.png"), "an image", "no such file")]
+
+
+def test_problems_go_from_process_to_process() -> None:
+    error = UserError([Problem("a", "b, c", "d"), Problem("e", "f", "g: expected h, found i")])
+    again = pickle.loads(pickle.dumps(error))
+    assert again.problems == error.problems and str(again) == str(error)
+
+
+def test_a_thin_line_survives_where_one_side_shrinks_and_the_other_grows() -> None:
+    lines = np.zeros((200, 1000, 3), np.uint8)
+    lines[:, ::4] = 252
+    np.testing.assert_array_equal(resize_image(lines, 256, 250), 63)

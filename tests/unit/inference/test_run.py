@@ -294,6 +294,17 @@ def test_a_model_that_upstream_trained(refused, trained, tmp_path, detector) -> 
     refused(f"model.checkpoint .*{message}", *train, "--overrides", f"model.checkpoint={detector}")
 
 
+def test_crops_of_an_interrupted_command(refused, trained, tmp_path) -> None:
+    """Some are of new boxes by then, and the labels of the old ones."""
+    detector = shutil.copytree(trained.detector, tmp_path / "crops")
+    csv = detector / "image_preds" / "labels_new.csv" / "cropped_labels_new.csv"
+    crop = detector / "cropped_images" / read_labels(csv).image_paths[0]
+    other = detector / "cropped_images" / read_labels(csv).image_paths[1]
+    shutil.copyfile(other, crop)
+    message = f"{crop.name}: expected the crop that .*crops.json tells of .crop again., found none"
+    refused(message, "predict", trained.pose, csv)
+
+
 def test_a_csv_that_is_none(refused, detector, trained) -> None:
     refused(r"other\.csv: expected a labels CSV, here or in .*no such", "predict", detector, "other.csv")
     image = trained.data / "images_0" / "img00.png"

@@ -11,6 +11,7 @@ from lightning_pose.io.crop_manifest import (
     damaged_crops,
     examine_crops,
     manifest_of_video,
+    not_as_cropped,
     write_manifest,
 )
 from lightning_pose.types import UserError
@@ -59,6 +60,15 @@ def test_missing_cut_and_changed_crops_are_found(manifest) -> None:
         damage()
         assert damaged_crops(path) == [str(crop)]
         assert damaged_crops(manifest()) == []
+
+
+def test_labels_of_crops_that_are_others_are_told_of(manifest) -> None:
+    path = manifest()
+    csv, frames = path.parent / "cropped_l.csv", path.parent / "l.csv"
+    assert not_as_cropped(csv) == []
+    change_later(path.parent / "images" / "a.png", b"12346")
+    (problem,) = not_as_cropped(csv)
+    assert problem.where.endswith("a.png") and not_as_cropped(frames) == []
 
 
 def test_a_damaged_manifest_is_found(manifest) -> None:

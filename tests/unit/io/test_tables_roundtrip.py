@@ -156,6 +156,7 @@ def test_paths_of_windows_are_those_of_the_labels(tmp_path):
         (HEADER + "a.png,1,2\nb.png,1,oops\n", ["row 5, beak y", "'oops'"]),
         (HEADER + "a.png,1,2,3\n", ["row 4", "3 cells", "4"]),
         (HEADER + "a.png,inf,2\n", ["row 4, beak x", "'inf'"]),
+        (HEADER + "a_1.png,1_5,2\n", ["row 4, beak x", "'1_5'"]),
         (HEADER, ["at least one row"]),
         ("", ["three header rows", "0 rows"]),
         ("scorer,s,s\nbodyparts,beak,beak\ncoords,x,z\na.png,1,2\n", ["header", "beak z"]),
@@ -175,7 +176,9 @@ def test_all_broken_cells_are_listed_together(tmp_path):
     assert len(error.value.problems) == 2
 
 
-@pytest.mark.parametrize("box", ["1,2,0,4", "1,2,3,-4", "1,,3,4", "1,nan,3,4", "1,x,3,4", "1,2,3"])
+@pytest.mark.parametrize(
+    "box", ["1,2,0,4", "1,2,3,-4", "1,,3,4", "1,nan,3,4", "1,x,3,4", "1_0,2,3,4", "1,2,3"]
+)
 def test_impossible_boxes_are_refused(tmp_path, box):
     (tmp_path / "bbox.csv").write_text(f",x,y,h,w\na.png,1,2,3,4\nb.png,{box}\n")
     with pytest.raises(UserError, match=r"bbox.csv, row 3"):
@@ -187,6 +190,12 @@ def test_repeated_boxes_are_all_named(tmp_path):
     with pytest.raises(UserError) as error:
         read_bboxes(tmp_path / "bbox.csv")
     assert len(error.value.problems) == 2
+
+
+def test_an_image_has_one_box_however_its_path_is_written(tmp_path):
+    (tmp_path / "bbox.csv").write_text(",x,y,h,w\ns/a.png,1,2,3,4\ns\\a.png,5,6,7,8\n")
+    with pytest.raises(UserError, match=r"row 3: expected each image or frame once, found s/a.png of row 2"):
+        read_bboxes(tmp_path / "bbox.csv")
 
 
 def test_boxes_of_other_tools_are_accepted(tmp_path):
