@@ -163,6 +163,10 @@ def _curve_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Fig
         axis.set_zorder(share_axis.get_zorder() + 1)
         axis.patch.set_visible(False)
     _logarithmic(axes)
+    means = np.concatenate([curve.mean for own in comparisons for curve in curves(own).values()])
+    if (means > 0).any():  # a band may reach down to nearly 0
+        least = 0.5 * means[means > 0].min()
+        axes[0].set_ylim(bottom=max(axes[0].get_ylim()[0], least))
     _legend(figure, axes[0])
     return figure
 

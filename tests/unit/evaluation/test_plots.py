@@ -1,6 +1,7 @@
 """The PDF of five pages: complete, reproducible, and drawn whatever the numbers are."""
 
 import re
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -155,3 +156,12 @@ def test_kinds_of_one_color_look_different(page) -> None:
     points = page("_scatter_page").axes[0].collections
     looks = {(tuple(own.get_facecolor()[0]), len(own.get_paths()[0].vertices)) for own in points}
     assert len(looks) == 10
+
+
+def test_a_band_that_reaches_nearly_down_to_zero_stretches_no_axis(comparison) -> None:
+    own = comparison("OOD", known=1.0)
+    errors, deviation = np.full_like(own.errors, 1e-6), np.ones_like(own.deviation)
+    errors[:, 0], deviation[0] = 500.0, 2.0  # one frame of seven: as large a standard error as mean
+    own = replace(own, errors=errors, deviation=deviation)
+    figure = plots._curve_page([own], kind_colors(own.kinds))
+    assert figure.axes[0].get_ylim()[0] > 10
