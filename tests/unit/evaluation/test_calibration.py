@@ -164,6 +164,7 @@ def test_plots_of_another_format_are_refused_before_anything_is_written(tmp_path
     [
         ("InD", "OOD", "--set: expected each name once, found InD again"),
         ("OOD", "InD", "copy.csv: expected other images than"),
+        ("all", "OOD", "--set: expected a name other than all, which is all together, found all"),
     ],
 )
 def test_sets_that_count_twice_are_refused(tmp_path, capsys, name, file, message) -> None:
