@@ -23,6 +23,7 @@ import numpy as np
 LEVEL = 0.9  # share of errors inside their intervals
 FOLDS = 5
 LEAST_PX = 0.05  # expected errors below mean nothing
+LEAST_SPREAD = 0.01  # of the logarithms of what a signal says: a hundredth of an error
 FEWEST_FRAMES = 10
 SEED = 0
 
@@ -67,7 +68,7 @@ class Calibration:
     of_signals : J steps
         The regressions of the evidence's signals: deviation, confidence (negative), PCA error if it is known.
     weights : array, (J,)
-        Of the logarithms of what those say.
+        Of the logarithms of what those say; they sum up to 1.
     of_joined : steps
         The regression of their weighted geometric mean.
     low, high : float
@@ -154,9 +155,12 @@ def _fit_regressions(errors: np.ndarray, evidence: Evidence) -> Calibration:
         for there in [np.isfinite(signal)]
     ]
     told, wanted = _logarithms(of_signals, evidence), np.log(np.maximum(errors, LEAST_PX))
-    weights = nnls(told - told.mean(0), wanted - wanted.mean())[0]
+    # what says nearly the same of all tells nothing: it would be given any weight
+    centred = np.where(np.ptp(told, axis=0) > LEAST_SPREAD, told - told.mean(0), 0.0)
+    weights = nnls(centred, wanted - wanted.mean())[0]
     if not weights.any():  # nothing tells of errors: all count alike
-        weights = np.full(len(of_signals), 1 / len(of_signals))
+        weights = np.ones(len(of_signals))
+    weights /= weights.sum()
     return Calibration(of_signals, weights, _isotonic(np.exp(told @ weights), errors))
 
 

@@ -20,7 +20,7 @@ from lightning_pose.evaluation.calibration import (
     held_out_coverage,
 )
 from lightning_pose.evaluation.metrics import pixel_error
-from lightning_pose.evaluation.ood_input import match_predictions
+from lightning_pose.evaluation.ood_input import ALL, match_predictions
 from lightning_pose.evaluation.pose_shapes import MOVES, PoseShapes, fit_shapes, poses_about, shape_errors
 from lightning_pose.evaluation.set_checks import check_sets, repeated
 from lightning_pose.io.files import read_json, write_json
@@ -116,6 +116,8 @@ def calibrate_files(sets: Sequence[LabelledSet], output: Path) -> None:
     problems = [
         Problem("--set", "each name once", f"{name} again") for name in repeated([own.name for own in sets])
     ]
+    if any(own.name == ALL for own in sets):
+        problems.append(Problem("--set", f"a name other than {ALL}, which is all together", ALL))
     if problems:
         raise UserError(problems)
     contents = [_read_set(own) for own in sets]
@@ -146,7 +148,7 @@ def calibrate_files(sets: Sequence[LabelledSet], output: Path) -> None:
     calibration = FileCalibration(fit_calibration(errors, evidence), keypoint_names, shapes)
     inside = held_out_coverage(errors, evidence)
     coverage = {name: _coverage(inside[[own == name for own in names]]) for name in dict.fromkeys(names)}
-    coverage["all"] = _coverage(inside)
+    coverage[ALL] = _coverage(inside)
     for name, reached in coverage.items():
         logger.info("%s: %.1f %% of %d errors on held-out frames lie in their %g %% interval",
                     name, 100 * reached["share"], reached["n"], 100 * LEVEL)  # fmt: skip

@@ -6,6 +6,7 @@ predicted.
 References
 ----------
 Biderman et al., Nature Methods 2024, Fig. 4.
+Cochran, Sampling Techniques, 1977, chapter 6: the standard error of a ratio, here total error by number.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class ErrorCurve:
     Parameters
     ----------
     thresholds, mean, standard_error, share : arrays, (S,)
-        `share` is the part of the keypoints left, from 1 to 0.
+        `share` is the part of the keypoints left, from 1 to 0. The standard error takes frames for what is
+        drawn at random, each with all its keypoints and members, since those are wrong together.
     count : array, (S,), int
         Values that the mean is over.
     """
@@ -85,25 +87,46 @@ def error_curve(errors: np.ndarray, deviation: np.ndarray, thresholds: np.ndarra
         Of all members compared.
     thresholds : array, (S,), ascending.
     """
+    frame = np.broadcast_to(np.arange(errors.shape[1])[:, None], errors.shape)
+    frame = frame[np.isfinite(errors) & np.isfinite(deviation)]
     errors, spread = paired(errors, deviation)
     order = np.argsort(spread, kind="stable")
-    errors, spread = errors[order], spread[order]
+    errors, frame, spread = errors[order], frame[order], spread[order]
     start = np.searchsorted(spread, thresholds, side="right")
     count = len(errors) - start
     total = np.append(np.cumsum(errors[::-1])[::-1], 0.0)
     mean = _divide(total[start], count)
-    # squares about the overall mean, so that nothing cancels
-    center = errors.mean() if len(errors) else 0.0
-    squares = np.append(np.cumsum(((errors - center) ** 2)[::-1])[::-1], 0.0)
-    variance = _divide(squares[start], count) - (mean - center) ** 2
-    sample = variance.clip(0) * _divide(count, count - 1)
     return ErrorCurve(
         thresholds=thresholds,
         mean=mean,
-        standard_error=np.sqrt(_divide(sample, count)),
+        standard_error=_standard_errors(errors, frame, start, mean),
         share=count / max(len(errors), 1),
         count=count,
     )
+
+
+def _standard_errors(
+    errors: np.ndarray, frame: np.ndarray, start: np.ndarray, mean: np.ndarray
+) -> np.ndarray:
+    """Return the standard error of each mean, (S,), of the errors from `start` on; NaN of one frame.
+
+    Parameters
+    ----------
+    errors, frame : arrays, (n,)
+        Errors by rising deviation, and the number of the frame that each is of.
+    start, mean : arrays, (S,), `start` ascending
+    """
+    result, end = np.full(len(start), np.nan), len(errors)
+    totals, counts = np.zeros((2, frame.max(initial=0) + 1))
+    for s in range(len(start) - 1, -1, -1):  # each time, what lies above one threshold and not the next
+        added = slice(start[s], end)
+        totals += np.bincount(frame[added], errors[added], len(totals))
+        counts += np.bincount(frame[added], minlength=len(counts))
+        end, frames = start[s], int((counts > 0).sum())
+        if frames > 1:
+            rest = totals - mean[s] * counts
+            result[s] = np.sqrt(frames / (frames - 1) * (rest**2).sum()) / counts.sum()
+    return result
 
 
 def paired(errors: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from lightning_pose.evaluation.colors import kind_colors
+from lightning_pose.evaluation.colors import PALETTE, kind_colors
 from lightning_pose.evaluation.kind_comparison import Difference, kind_differences
 from lightning_pose.evaluation.ood import paired
 from lightning_pose.evaluation.ood_input import ALL, Comparison
@@ -23,6 +24,7 @@ from lightning_pose.io.files import write_atomic
 from lightning_pose.types import Problem, UserError
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+MARKERS, HATCHES = "o^sD", ("", "////", "....", "xxxx")  # each for as many kinds as there are colours
 MOST_DRAWN = 20_000  # points of a kind in a scatter; of more, a random sample
 RASTER_FROM = 2000  # points; above, a scatter is drawn as an image inside the vector page
 STYLE: Any = {
@@ -41,6 +43,9 @@ PRINTED_DPI = 200
 UNTIMED: dict[str, Any] = {".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
 GREY = "#6e6e6e"
 NOTE_WIDTH = 68  # characters that fit over a panel
+LEGEND_WIDTH, HANDLE_WIDTH = 130, 8  # characters that fit into a row of a page, and that a line takes
+LEGEND_ROW = 0.2  # inches
+TABLE_WIDTH, TABLE_FONT = 132, 9.5  # characters that fit into a row of a table, in that size
 ERROR_LABEL = "pixel error (frame px)"
 SPREAD_LABEL = "ensemble standard deviation (frame px)"
 
@@ -158,6 +163,10 @@ def _curve_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Fig
         axis.set_zorder(share_axis.get_zorder() + 1)
         axis.patch.set_visible(False)
     _logarithmic(axes)
+    means = np.concatenate([curve.mean for own in comparisons for curve in curves(own).values()])
+    if (means > 0).any():  # a band may reach down to nearly 0
+        least = 0.5 * means[means > 0].min()
+        axes[0].set_ylim(bottom=max(axes[0].get_ylim()[0], least))
     _legend(figure, axes[0])
     return figure
 
@@ -196,13 +205,33 @@ def _logarithmic(axes: list[Axes], both: bool = True) -> None:
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
+    """Put the kinds over the panels, in as many columns as the page has room for."""
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 5))
+    fitting = LEGEND_WIDTH // (max(map(len, labels)) + HANDLE_WIDTH)
+    columns = max(min(len(labels), 5, fitting), 1)
+    figure.legend(handles, labels, loc="outside upper right", ncols=columns)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (math.ceil(len(labels) / columns) - 1))
+
+
+def _legend_below(axis: Axes, title: str) -> None:
+    legend = axis.legend(
+        title=title, loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=4.5, alignment="left",
+        fontsize="small", markerscale=2,
+    )  # fmt: skip
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
+
+
+def _round(kind_number: int, looks: Sequence[str]) -> str:
+    """Return what tells a kind from those of the same colour."""
+    return looks[kind_number // len(PALETTE) % len(looks)]
 
 
 def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
     names = comparisons[0].keypoint_names
-    figure, axes = _panels(comparisons, (11, max(4.6, 0.42 * len(names) + 1.2)))
+    each = max(0.42, 0.09 * len(set(comparisons[0].kinds)))
+    figure, axes = _panels(comparisons, (11, max(4.6, each * len(names) + 1.2)))
     for axis, comparison in zip(axes, comparisons, strict=True):
         kinds = list(dict.fromkeys(comparison.kinds))
         height = 0.8 / len(kinds)
@@ -216,11 +245,12 @@ def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> 
                 found, positions=positions, widths=0.8 * height, orientation="horizontal",
                 showfliers=False, patch_artist=True, medianprops={"color": "black", "linewidth": 1.1},
             )  # fmt: skip
+            look: dict[str, Any] = {"facecolor": colors[kind], "alpha": 0.75, "hatch": _round(i, HATCHES)}
             for box in boxes["boxes"]:
-                box.set(facecolor=colors[kind], alpha=0.75, linewidth=0.6)
-            axis.plot([], [], color=colors[kind], linewidth=6, alpha=0.75, label=kind)
+                box.set(linewidth=0.6, **look)
+            axis.fill_between([], [], label=kind, **look)
         axis.set_yticks(range(len(names)), names)
-        axis.set_xlabel(f"{ERROR_LABEL}: median, quartiles, 5th to 95th percentile")
+        axis.set_xlabel(f"{ERROR_LABEL}: median, quartiles,\n5th to 95th percentile")
     _logarithmic(axes, both=False)
     axes[0].invert_yaxis()
     _legend(figure, axes[0])
@@ -228,12 +258,13 @@ def _keypoint_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> 
 
 
 def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> Figure:
-    figure, axes = _panels(comparisons, (11, 4.8), sharex=True)
+    kinds = set(comparisons[0].kinds)
+    figure, axes = _panels(comparisons, (11, 4.8 + LEGEND_ROW * len(kinds)), sharex=True)
     for axis, comparison in zip(axes, comparisons, strict=True):
-        for kind in dict.fromkeys(comparison.kinds):
+        for i, kind in enumerate(dict.fromkeys(comparison.kinds)):
             errors, spread = paired(comparison.of_kind(kind), comparison.deviation)
             rho = summary(comparison, kind)["spearman"]
-            label = f"{kind}: Spearman's \N{GREEK SMALL LETTER RHO} = {rho:.2f}"
+            label = f"{kind}: {_shown(rho)}"
             if errors.size > MOST_DRAWN:
                 label += f" ({MOST_DRAWN:,} of {errors.size:,} drawn)"
                 drawn = np.random.default_rng(0).choice(errors.size, MOST_DRAWN, replace=False)
@@ -241,9 +272,10 @@ def _scatter_page(comparisons: list[Comparison], colors: Mapping[str, str]) -> F
             axis.scatter(
                 np.maximum(spread, 1e-2), np.maximum(errors, 1e-2), s=6, alpha=0.35, linewidths=0,
                 color=colors[kind], label=label, rasterized=errors.size > RASTER_FROM,
+                marker=_round(i, MARKERS),
             )  # fmt: skip
         axis.set(xlabel=SPREAD_LABEL, ylabel=ERROR_LABEL)
-        axis.legend(loc="upper left", markerscale=2)
+        _legend_below(axis, title="Spearman's \N{GREEK SMALL LETTER RHO}")
     _logarithmic(axes)
     return figure
 
@@ -298,12 +330,14 @@ def _table(
     """Draw rows of cells, the second of which names a kind."""
     axis.axis("off")
     axis.set_title(title, loc="left", fontsize=10)
+    widths = [max(map(len, column)) + 4 for column in zip(header, *cells, strict=True)]
     table = axis.table(
-        cells, colLabels=header, loc="upper center", cellLoc="right", colLoc="right", edges="horizontal"
-    )
+        cells, colLabels=header, loc="upper center", cellLoc="right", colLoc="right", edges="horizontal",
+        colWidths=[width / sum(widths) for width in widths],
+    )  # fmt: skip
     table.scale(1, 1.5)
     table.auto_set_font_size(False)
-    table.set_fontsize(9.5)
+    table.set_fontsize(TABLE_FONT * min(1.0, TABLE_WIDTH / sum(widths)))
     for row, texts in enumerate(cells, 1):
         table[row, 1].get_text().set_color(colors.get(texts[1], "black"))
 

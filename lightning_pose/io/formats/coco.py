@@ -68,7 +68,7 @@ def read_coco(path: Path, image_dir: Path | None = None, skeleton: str | None = 
     info = content["info"] if isinstance(content.get("info"), dict) else {}
     scorer = str(info.get("contributor") or "coco")
     if all("score" in annotation for annotation in annotations):
-        return Contents(_predictions(images, names, animals, scorer))
+        return Contents(_predictions(path, images, names, animals, scorer))
     hidden = bool((np.array([animal.visible for animal in animals]) == Visibility.OCCLUDED).any())
     paths = [own_path(image["file_name"]) for image in images]
     check_unique(path, paths)
@@ -219,9 +219,12 @@ def _animal(entry: dict, names: list[str]) -> Animal:
     return Animal(keypoints_px, visible, confidence, 0.0 if math.isnan(score) else score)
 
 
-def _predictions(images: list[dict], names: list[str], animals: list[Animal], scorer: str) -> Predictions:
+def _predictions(
+    path: Path, images: list[dict], names: list[str], animals: list[Animal], scorer: str
+) -> Predictions:
     is_video = all(isinstance(image.get("frame_id"), int) for image in images)
     index = [image["frame_id"] if is_video else image["file_name"] for image in images]
+    check_unique(path, [f"frame {number}" for number in index] if is_video else index)  # of several videos
     found = as_predictions(index, names, animals, scorer)
     sets = [image.get("set") for image in images]
     boxes = [image.get("box_looked_at") for image in images]

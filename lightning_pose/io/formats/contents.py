@@ -7,6 +7,7 @@ Arrays: K keypoints.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -170,13 +171,13 @@ def session_path(name: str) -> str:
 
 
 def check_unique(source: Path, paths: Sequence[str]) -> None:
-    """Refuse two rows of one image.
+    """Refuse two rows of one image, or frame.
 
     Raises
     ------
     UserError
-        Naming the images.
+        Naming them.
     """
-    twice = {path for path in paths if paths.count(path) > 1} if len(set(paths)) < len(paths) else set()
+    twice = sorted(path for path, count in Counter(paths).items() if count > 1)
     if twice:
-        raise UserError([Problem(str(source), "one row for each image", f"{p} twice") for p in sorted(twice)])
+        raise UserError([Problem(str(source), "one row for each image", f"{path} twice") for path in twice])

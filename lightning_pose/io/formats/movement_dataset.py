@@ -3,7 +3,7 @@
 ``position`` (time, space, keypoints, individuals) in pixels of the predictions and ``confidence`` (time,
 keypoints, individuals); NaN = nothing predicted. What an ensemble has besides becomes ``ensemble_variance``,
 ``ensemble_median`` and ``posterior_variance``, shaped as ``position``. Several files of the same frames and
-keypoints lie along a dimension ``source`` in front.
+keypoints lie along a dimension ``source`` in front; NaN = a file has no such columns.
 
 References
 ----------
@@ -72,7 +72,7 @@ def write_movement(sources: Mapping[str, Path], output: Path, fps: float | None 
     texts = {"space": ["x", "y"], "keypoints": first.keypoint_names, "individuals": [INDIVIDUAL]}
     texts |= {"source": list(sources)} if len(sources) > 1 else {}
     arrays = [_arrays(own) for own in tables.values()]
-    common = [name for name in arrays[0] if all(name in own for own in arrays)]
+    names = dict.fromkeys(name for own in arrays for name in own)
     with write_atomic(output) as temporary:
         with _open_file(temporary) as file:
             for name, value in attributes.items():
@@ -82,12 +82,14 @@ def write_movement(sources: Mapping[str, Path], output: Path, fps: float | None 
             for name, own in texts.items():
                 file.createDimension(name, len(own))
                 _put_texts(file, name, own)
-            for name in common:
-                dims = DIMS if arrays[0][name].ndim == len(DIMS) else (DIMS[0], *DIMS[2:])
+            for name in names:
+                unknown = np.full_like(arrays[0]["position"], np.nan)  # of a file without such columns
+                values = np.stack([own.get(name, unknown) for own in arrays])
+                dims = DIMS if values[0].ndim == len(DIMS) else (DIMS[0], *DIMS[2:])
                 if len(sources) == 1:
-                    _put(file, name, arrays[0][name], dims)
+                    _put(file, name, values[0], dims)
                 else:
-                    _put(file, name, np.stack([own[name] for own in arrays]), ("source", *dims))
+                    _put(file, name, values, ("source", *dims))
 
 
 def _problems(sources: Mapping[str, Path], tables: Mapping[str, Predictions]) -> list[Problem]:

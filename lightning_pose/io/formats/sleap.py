@@ -261,6 +261,7 @@ def _predictions(
     own = [name for name in films if video in (None, name, Path(name).name)]
     if len(own) != 1:
         raise UserError(Problem(f"{path}, --video", f"one of {', '.join(films)}", str(video)))
+    check_unique(path, [f"frame {f.frame_idx}" for f in frames if f.video.filename == own[0]])
     found = {int(f.frame_idx): a for f, a in zip(frames, animals, strict=True) if f.video.filename == own[0]}
     nothing = np.full((len(names), 2), np.nan)
     gap = Animal(nothing, confidence=nothing[:, 0])

@@ -55,6 +55,15 @@ def test_the_ends_are_the_ratios_whose_ranks_allow_for_their_number(count, ranks
     assert _ends(np.random.default_rng(0).permutation(count) + 1.0) == ranks  # of 0: the least error there is
 
 
+def test_a_signal_that_says_nearly_the_same_of_all_keypoints_gets_no_weight() -> None:
+    errors = np.tile([1.0, 3.0, 2.0, 2.0002], 10)[:, None]  # of equal means, not of equal logarithms
+    confidence = np.tile([0.9, 0.9, 0.5, 0.5], 10)[:, None]
+    calibration = fit_calibration(errors, Evidence(np.ones_like(errors), confidence))
+    assert calibration.weights.sum() == pytest.approx(1)
+    expected = calibration.expected_error(Evidence(np.ones((1, 2)), np.array([[0.9, 0.5]])))
+    np.testing.assert_allclose(expected, 2.0, atol=1e-3)
+
+
 def test_the_expected_error_is_right_on_average_and_rises_with_the_deviation() -> None:
     calibration = fit_calibration(*made_up(0, 300))
     errors, evidence = made_up(9, 3000)
@@ -155,6 +164,7 @@ def test_plots_of_another_format_are_refused_before_anything_is_written(tmp_path
     [
         ("InD", "OOD", "--set: expected each name once, found InD again"),
         ("OOD", "InD", "copy.csv: expected other images than"),
+        ("all", "OOD", "--set: expected a name other than all, which is all together, found all"),
     ],
 )
 def test_sets_that_count_twice_are_refused(tmp_path, capsys, name, file, message) -> None:

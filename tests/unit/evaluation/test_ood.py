@@ -40,11 +40,11 @@ def spread_by_loops(keypoints):
 
 def pairs_by_loops(errors, deviation):
     members, frames, count = errors.shape
-    pairs = [
+    return [
         (float(errors[m, n, k]), float(deviation[n, k]))
         for m, n, k in product(range(members), range(frames), range(count))
+        if math.isfinite(errors[m, n, k]) and math.isfinite(deviation[n, k])
     ]
-    return [(error, spread) for error, spread in pairs if math.isfinite(error) and math.isfinite(spread)]
 
 
 def curve_by_loops(errors, deviation, threshold):
@@ -52,9 +52,12 @@ def curve_by_loops(errors, deviation, threshold):
     above = [error for error, spread in pairs if spread > threshold]
     mean = math.fsum(above) / len(above) if above else NAN
     standard_error = NAN
-    if len(above) > 1:
-        variance = math.fsum((error - mean) ** 2 for error in above) / (len(above) - 1)
-        standard_error = math.sqrt(variance / len(above))
+    by_frame = [pairs_by_loops(errors[:, [n]], deviation[[n]]) for n in range(len(deviation))]
+    rests = [[error - mean for error, spread in own if spread > threshold] for own in by_frame]
+    rests = [math.fsum(own) for own in rests if own]
+    if len(rests) > 1:
+        variance = math.fsum(rest**2 for rest in rests) / (len(rests) - 1) * len(rests)
+        standard_error = math.sqrt(variance) / len(above)
     return mean, standard_error, len(above) / max(len(pairs), 1), len(above)
 
 
@@ -147,12 +150,27 @@ def test_a_member_without_a_prediction_is_left_out() -> None:
 
 
 def test_only_what_lies_above_the_threshold_counts() -> None:
-    errors, deviation = np.array([[[1.0, 2.0, 6.0]]]), np.array([[1.0, 2.0, 3.0]])
+    errors, deviation = np.array([[[1.0], [2.0], [6.0]]]), np.array([[1.0], [2.0], [3.0]])
     curve = error_curve(errors, deviation, np.array([0.0, 1.0, 2.0, 3.0]))
     np.testing.assert_array_equal(curve.count, [3, 2, 1, 0])
     np.testing.assert_allclose(curve.mean, [3, 4, 6, NAN])
     np.testing.assert_allclose(curve.share, [1, 2 / 3, 1 / 3, 0])
     np.testing.assert_allclose(curve.standard_error, [math.sqrt(7 / 3), 2, NAN, NAN])
+
+
+def test_the_standard_error_is_how_far_the_mean_strays_from_one_draw_of_frames_to_the_next() -> None:
+    rng = np.random.default_rng(0)
+
+    def curve():
+        of_frame = rng.lognormal(0, 1, (40, 1))  # what all keypoints and members of a frame share
+        errors = of_frame * rng.lognormal(0, 0.3, (3, 40, 10))
+        errors[rng.random(errors.shape) < 0.2] = NAN
+        return error_curve(errors, of_frame * rng.lognormal(0, 0.3, (40, 10)), np.array([0.1, 1.0]))
+
+    drawn = [curve() for _ in range(400)]
+    strays = np.std([own.mean for own in drawn], axis=0)
+    told = np.sqrt(np.mean([own.standard_error**2 for own in drawn], axis=0))
+    np.testing.assert_allclose(told, strays, rtol=0.15)
 
 
 def test_every_member_has_its_own_error_and_shares_the_deviation() -> None:
@@ -197,7 +215,7 @@ def test_thresholds_run_from_below_the_smallest_deviation_to_where_two_percent_a
     assert thresholds.shape == (25,) and (np.diff(thresholds) > 0).all()
     assert thresholds[0] < 1
     assert thresholds[-1] == pytest.approx(99)
-    curve = error_curve(np.ones((1, 102)), deviation, thresholds)
+    curve = error_curve(np.ones((1, 102, 1)), deviation[:, None], thresholds)
     assert (curve.count[0], curve.count[-1]) == (101, pytest.approx(2, abs=1))
 
 

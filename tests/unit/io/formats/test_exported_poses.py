@@ -171,7 +171,9 @@ def test_several_files_lie_along_a_further_dimension(tmp_path) -> None:
     assert dims["position"] == ("source", "time", "space", "keypoints", "individuals")
     assert arrays["source"] == ["seed_0", "the_ensemble"]
     np.testing.assert_array_equal(arrays["position"][1, :, 0, :, 0], tables[1].keypoints_px[..., 0])
-    assert "ensemble_variance" not in arrays  # of one only
+    variance = arrays["ensemble_variance"]  # of one only
+    np.testing.assert_array_equal(variance[0, :, 0, :, 0], tables[0].further[VARIANCES[0]])
+    assert np.isnan(variance[1]).all()
 
 
 def test_more_than_the_format_takes_is_refused(tmp_path, capsys, monkeypatch) -> None:

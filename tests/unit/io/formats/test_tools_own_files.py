@@ -80,6 +80,31 @@ def test_sleap_predictions_of_a_video_have_a_row_for_each_frame(tmp_path):
         convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "q.csv", Tool.LITPOSE, Choices(video="day2.mp4"))
 
 
+def test_predictions_of_one_frame_twice_are_refused(tmp_path):
+    video = sio.Video(filename="/films/day1.mp4", open_backend=False)
+    animals = [
+        sio.PredictedInstance.from_numpy(POINTS + i, skeleton=SKELETON, point_scores=np.ones(2), score=1)
+        for i in range(2)
+    ]
+    frames = [sio.LabeledFrame(video=video, frame_idx=2, instances=[own]) for own in animals]
+    sio.save_slp(sio.Labels(frames, [video], [SKELETON]), str(tmp_path / "p.slp"), verbose=False)
+    with pytest.raises(UserError, match="frame 2 twice"):
+        convert(Tool.SLEAP, tmp_path / "p.slp", tmp_path / "p.csv", Tool.LITPOSE, Choices())
+
+
+@pytest.mark.parametrize(
+    ("names", "frame", "message"),
+    [(("a/0.png", "b/0.png"), {"frame_id": 5}, "frame 5 twice"), (("0.png", "0.png"), {}, "0.png twice")],
+)
+def test_coco_predictions_of_several_videos_are_not_taken_for_one(tmp_path, names, frame, message):
+    images = [{"id": i, "file_name": name} | frame for i, name in enumerate(names)]
+    points = {"category_id": 3, "score": 0.9, "keypoints": [1, 2, 2, 3, 4, 2]}
+    annotations = [{"id": i, "image_id": i} | points for i in range(2)]
+    path = coco_file(tmp_path, images=images, annotations=annotations)
+    with pytest.raises(UserError, match=message):
+        convert(Tool.COCO, path, tmp_path / "p.csv", Tool.LITPOSE, Choices())
+
+
 def test_the_end_of_a_video_without_predictions_has_rows_too(tmp_path):
     video = sio.Video(
         filename="/films/day1.mp4", open_backend=False, backend_metadata={"shape": [5, 8, 10, 3]}
