@@ -217,7 +217,8 @@ def whole(name, **options):
     return timm.create_model(name, **options)
 
 
-FILES = [TINY, "resnet18", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+FILES = [TINY, "resnet18", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224",
+         "repvit_m0_9"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -232,6 +233,15 @@ def test_a_file_of_weights_is_loaded_in_full(name, suffix, save, tmp_path) -> No
             assert tensor.shape[1] == 1 + 4 * 6 and tensor.std() > 0
         elif "relative_position" not in key and "attn_mask" not in key:
             assert tensor.double().sum().item() in stored, key
+
+
+def test_weights_of_a_hub_for_images_of_one_size_only(monkeypatch) -> None:
+    state = whole("levit_128s").state_dict()
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(state))
+    build_backbone("levit_128s", Weights.pretrained, (224, 224))
+    expected = r"model\.backbone levit_128s: expected images of 224x224 .*found 64x96$"
+    with pytest.raises(UserError, match=expected):
+        build_backbone("levit_128s", Weights.pretrained, (64, 96))
 
 
 @pytest.mark.parametrize("wrap", ["state_dict", "model", "teacher"])
