@@ -20,7 +20,18 @@ from lightning_pose.types import Problem, UserError, first_line
 logger = logging.getLogger(__name__)
 
 # Upstream's names for what timm calls otherwise.
-UPSTREAM_NAMES = {"efficientnet_b0": "tf_efficientnet_b0", "efficientnet_b1": "tf_efficientnet_b1"}
+UPSTREAM_NAMES = {
+    "efficientnet_b0": "tf_efficientnet_b0",
+    "efficientnet_b1": "tf_efficientnet_b1",
+    "vits_dino": "vit_small_patch16_224.dino",
+    "vitb_dino": "vit_base_patch16_224.dino",
+    "vits_dinov2": "vit_small_patch14_dinov2.lvd142m",
+    "vitb_dinov2": "vit_base_patch14_dinov2.lvd142m",
+    "vits_dinov3": "vit_small_patch16_dinov3.lvd1689m",
+    "vitb_dinov3": "vit_base_patch16_dinov3.lvd1689m",
+    "vitb_imagenet": "vit_base_patch16_224.mae",
+    "vitb_sam": "samvit_base_patch16.sa1b",
+}
 STAGE = re.compile(r"(?:blocks|stages|layers?|s)[._]?(\d+)[._]")
 # ResNets that upstream trained on other data: the same networks, but their first weights are ImageNet's here.
 UPSTREAM_RESNETS = re.compile(r"(resnet(?:18|34|50|101|152))_(?:animal|human|contrastive)")

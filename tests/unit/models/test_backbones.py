@@ -40,6 +40,14 @@ def test_torchvision_can_be_imported_and_declaring_twice_is_harmless() -> None:
         ("resnet50_animal_apose", "resnet50"),
         ("resnet50_contrastive", "resnet50"),
         ("resnet50_human_jhmdb", "resnet50"),
+        ("vits_dino", "vit_small_patch16_224.dino"),
+        ("vitb_dino", "vit_base_patch16_224.dino"),
+        ("vits_dinov2", "vit_small_patch14_dinov2.lvd142m"),
+        ("vitb_dinov2", "vit_base_patch14_dinov2.lvd142m"),
+        ("vits_dinov3", "vit_small_patch16_dinov3.lvd1689m"),
+        ("vitb_dinov3", "vit_base_patch16_dinov3.lvd1689m"),
+        ("vitb_imagenet", "vit_base_patch16_224.mae"),
+        ("vitb_sam", "samvit_base_patch16.sa1b"),
     ],
 )
 def test_names_of_timm_and_of_upstream(name, expected) -> None:
@@ -47,6 +55,7 @@ def test_names_of_timm_and_of_upstream(name, expected) -> None:
 
     assert timm_name_of(name) == expected
     assert timm.is_model(expected)
+    assert expected.partition(".")[2] in ("", timm.get_pretrained_cfg(expected).tag)
 
 
 @pytest.mark.parametrize(
