@@ -113,7 +113,7 @@ class OpenVinoSession:
 def translated(trained: TrainedNetwork, parts: Sequence[str]) -> list[Any]:
     """Return OpenVINO's models of a network, `WHOLE` or `SPLIT`; made where the cache lacks them."""
     code = fingerprint(__name__)
-    versions = [package_version(name) for name in ("openvino", "torch")]
+    versions = [package_version(name) for name in ("openvino", "torch", "timm")]
     key = digest(trained.identity, trained.image_shape, parts, code, *versions)
     folder = cache_dir() / "openvino" / key
     try:

@@ -114,6 +114,17 @@ def test_a_network_is_translated_once(fresh_cache, monkeypatch) -> None:
     np.testing.assert_array_equal(found[0], expected[0])
 
 
+def test_a_network_of_another_timm_is_translated_anew(fresh_cache, monkeypatch) -> None:
+    own = network_of(ModelType.regression)
+    runtime_of(RuntimeName.openvino).build(own)
+    version = openvino_runtime.package_version
+    monkeypatch.setattr(
+        openvino_runtime, "package_version", lambda name: "0.1" if name == "timm" else version(name)
+    )
+    runtime_of(RuntimeName.openvino).build(own)
+    assert len(list(fresh_cache.iterdir())) == 2
+
+
 def flipped(content: bytes) -> bytes:
     """Make a weight of a translated network huge, as one bit does."""
     return content[:5003] + bytes([content[5003] ^ 0x40]) + content[5004:]
