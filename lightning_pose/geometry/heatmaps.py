@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 WINDOW = 3  # cells to each side of the peak that sub-pixel decoding looks at
 WEIGHTLESS = 1e-6  # share of the peak below which a cell says nothing
-RIDGE = 1e-9
+FLATTEST = -1e-9  # curvature of a marginal's logarithm; above, it peaks nowhere
 LOG2_E = math.log2(math.e)
 IN_CACHE = 2**19  # heatmap cells, as float32: what the cache of a core or two holds
 OUTSIDE = -1e4  # the logit of a cell beyond the border: no mass, and no NaN in a gradient
@@ -174,15 +174,18 @@ def _gaussian_peak(marginals: torch.Tensor) -> torch.Tensor:
     """Return where the Gaussian through each marginal, (..., n), peaks, within a cell of the middle.
 
     The weighted least squares of ``log m = a + b t + c t^2`` solved in closed form: with the moments of t
-    taken about their weighted means, a drops out and two equations are left.
+    taken about their weighted means, a drops out and two equations are left. Through one or two cells goes
+    more than one Gaussian: their weighted mean stands for the peak.
     """
     marginals = marginals.double()
     marginals = marginals / marginals.amax(-1, keepdim=True)
     weights = torch.where(marginals > WEIGHTLESS, marginals**2, 0.0)
     weights = weights / weights.sum(-1, keepdim=True)
+    is_one = (weights > 0).sum(-1) > 2
     offsets = torch.arange(-WINDOW, WINDOW + 1, device=marginals.device, dtype=marginals.dtype)
     logs = marginals.clamp(min=WEIGHTLESS).log()
-    first = offsets - (weights * offsets).sum(-1, keepdim=True)
+    mean = (weights * offsets).sum(-1)
+    first = offsets - mean[..., None]
     second = offsets**2 - (weights * offsets**2).sum(-1, keepdim=True)
     aa, ab, bb = (
         (weights * first**2).sum(-1),
@@ -190,7 +193,7 @@ def _gaussian_peak(marginals: torch.Tensor) -> torch.Tensor:
         (weights * second**2).sum(-1),
     )
     al, bl = (weights * first * logs).sum(-1), (weights * second * logs).sum(-1)
-    aa, bb = aa + RIDGE, bb + RIDGE
-    determinant = aa * bb - ab**2
+    determinant = torch.where(is_one, aa * bb - ab**2, 1.0)
     slope, curvature = (al * bb - bl * ab) / determinant, (bl * aa - al * ab) / determinant
-    return (-slope / (2 * curvature.clamp(max=-RIDGE))).clamp(-1, 1)
+    peak = -slope / (2 * curvature.clamp(max=FLATTEST))
+    return torch.where(is_one, peak, mean).clamp(-1, 1)

@@ -155,6 +155,7 @@ def _enough(variances: np.ndarray, share: float) -> int:
 
 def _too_few(observations: np.ndarray, complete: int, names: Sequence[str]) -> tuple[str, str]:
     missing = (~np.isfinite(observations).all(2)).sum(0)
-    often = f" ({names[int(missing.argmax())]} is missing most often)" if missing.any() else ""
+    differs = missing.max() > missing.min()  # a centred pose lacks all points or none
+    often = f" ({names[int(missing.argmax())]} is missing most often)" if differs else ""
     needed = f"at least {2 * len(names)} complete labels of {', '.join(names)}"
     return needed, f"{complete} among {len(observations)}{often}"

@@ -15,12 +15,23 @@ from torch import nn
 
 from lightning_pose.models.backbone_weights import PACKAGED, fitting_state, hub_problem, load_packaged
 from lightning_pose.settings import Weights
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
 # Upstream's names for what timm calls otherwise.
-UPSTREAM_NAMES = {"efficientnet_b0": "tf_efficientnet_b0", "efficientnet_b1": "tf_efficientnet_b1"}
+UPSTREAM_NAMES = {
+    "efficientnet_b0": "tf_efficientnet_b0",
+    "efficientnet_b1": "tf_efficientnet_b1",
+    "vits_dino": "vit_small_patch16_224.dino",
+    "vitb_dino": "vit_base_patch16_224.dino",
+    "vits_dinov2": "vit_small_patch14_dinov2.lvd142m",
+    "vitb_dinov2": "vit_base_patch14_dinov2.lvd142m",
+    "vits_dinov3": "vit_small_patch16_dinov3.lvd1689m",
+    "vitb_dinov3": "vit_base_patch16_dinov3.lvd1689m",
+    "vitb_imagenet": "vit_base_patch16_224.mae",
+    "vitb_sam": "samvit_base_patch16.sa1b",
+}
 STAGE = re.compile(r"(?:blocks|stages|layers?|s)[._]?(\d+)[._]")
 # ResNets that upstream trained on other data: the same networks, but their first weights are ImageNet's here.
 UPSTREAM_RESNETS = re.compile(r"(resnet(?:18|34|50|101|152))_(?:animal|human|contrastive)")
@@ -35,6 +46,7 @@ UPSTREAM_TRANSFORMERS = {
 }  # fmt: skip
 PATCH = re.compile(r"_p(?:atch)?(\d+)")
 SIZE_STEP = 32  # images are multiples of it in height and width
+MISFIT = "size mismatch"  # in torch's message where tensors have other shapes than the network's
 
 
 def build_backbone(
@@ -68,7 +80,8 @@ def build_backbone(
         model = _create(timm_name, image_hw, features_only=True, pretrained=source is Weights.pretrained)
     except (OSError, RuntimeError, ValueError) as error:
         if source is Weights.pretrained:
-            raise UserError(hub_problem(name, timm_name, error)) from None
+            problem = _misfit(name, timm_name, image_hw) if MISFIT in str(error) else None
+            raise UserError(problem or hub_problem(name, timm_name, error)) from None
         raise UserError(_no_maps(name, error)) from None
     if source is Weights.packaged:
         load_packaged(model, timm_name)
@@ -90,8 +103,7 @@ def patched_size(name: str, image_hw: tuple[int, int]) -> tuple[int, int]:
 
 def _from_file(name: str, timm_name: str, image_hw: tuple[int, int], file: Path) -> nn.Module:
     whole = _create(timm_name, image_hw, pretrained=False)
-    overlay = {"state_dict": fitting_state(file, whole, timm_name), "custom_load": False, "num_classes": 0}
-    overlay["source"] = ""
+    overlay = {"state_dict": fitting_state(file, whole, timm_name), "custom_load": False, "source": ""}
     try:
         return _create(
             timm_name, image_hw, features_only=True, pretrained=True, pretrained_cfg_overlay=overlay
@@ -111,7 +123,20 @@ def _create(timm_name: str, image_hw: tuple[int, int], **options: Any) -> nn.Mod
 
 
 def _no_maps(name: str, error: Exception) -> Problem:
-    return Problem("model.backbone", "a network with feature maps", f"{name} ({error})")
+    return Problem("model.backbone", "a network with feature maps", f"{name} ({first_line(error)})")
+
+
+def _misfit(name: str, timm_name: str, image_hw: tuple[int, int]) -> Problem | None:
+    """Say which size of images a hub's weights are for; None if that is the images' size."""
+    import timm
+
+    config = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
+    wanted_hw = None if config is None else tuple(config.input_size[1:])
+    if wanted_hw is None or wanted_hw == image_hw:
+        return None
+    height, width = wanted_hw
+    expected = f"images of {height}x{width} (data.image_resize_dims), which its weights are for"
+    return Problem(f"model.backbone {name}", expected, "{}x{}".format(*image_hw))
 
 
 def timm_name_of(name: str) -> str:

@@ -115,8 +115,9 @@ class PoseNetwork(nn.Module):
         image_hw = int(images.shape[-2]), int(images.shape[-1])
         normalized = resized(normalized, patched_size(self.timm_name, image_hw))
         maps = self.backbone(normalized.contiguous(memory_format=torch.channels_last))
-        channels = self.backbone.feature_info.channels()  # type: ignore[operator, union-attr]
-        return [_channels_first(maps[level], channels[level]) for level in self.levels]
+        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":  # of some transformers
+            maps = [own.permute(0, 3, 1, 2) for own in maps]
+        return [maps[level] for level in self.levels]
 
     def decode(self, output: Output) -> Keypoints:
         """Find the keypoints in what `forward` returned.
@@ -182,8 +183,3 @@ def _freezes_batch_norm(settings: ModelSettings) -> bool:
         return settings.freeze_batch_norm
     starts_trained = settings.backbone_checkpoint is not None or settings.checkpoint is not None
     return starts_trained or weights_source(settings.backbone, settings.weights) is not Weights.random
-
-
-def _channels_first(maps: torch.Tensor, channels: int) -> torch.Tensor:
-    """Return maps as (B, C, H, W); some transformers give (B, H, W, C)."""
-    return maps if maps.shape[1] == channels else maps.permute(0, 3, 1, 2)

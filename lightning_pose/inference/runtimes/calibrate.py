@@ -138,7 +138,7 @@ def _fastest(rates: Mapping[RuntimeName, float]) -> RuntimeName:
 
 
 def _memory(trained: TrainedNetwork) -> Path:
-    versions = [package_version(name) for name in ("torch", "openvino")]
+    versions = [package_version(name) for name in ("torch", "openvino", "timm")]
     code = fingerprint("lightning_pose.inference.runtimes.registry")
     key = digest(trained.identity, trained.image_shape, cpu_model(), job_cores(), code, *versions)
     return cache_dir() / "runtimes" / f"{key}.json"

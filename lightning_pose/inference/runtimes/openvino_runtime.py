@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import logging
 import os
 import shutil
@@ -34,6 +35,7 @@ from lightning_pose.inference.runtimes.base import (
     TrainedNetwork,
 )
 from lightning_pose.inference.runtimes.identity import digest, package_version
+from lightning_pose.io.files import read_json, sha256
 from lightning_pose.machine import cache_dir, job_cores
 from lightning_pose.models.hardware import has_bf16
 from lightning_pose.models.parts import Answer, Backbone, Whole
@@ -49,6 +51,7 @@ FORMATS = {
 EXAMPLES = 2  # images that a network is traced with; the batch stays open
 WHOLE, SPLIT = ("whole",), ("backbone", "answer")  # names of the models of a network
 LARGEST_CACHE = 1 << 30  # bytes of translated networks that are kept
+CHECKSUMS = "sha256.json"  # of the files of a translated network
 
 
 class OpenVinoRuntime:
@@ -110,10 +113,11 @@ class OpenVinoSession:
 def translated(trained: TrainedNetwork, parts: Sequence[str]) -> list[Any]:
     """Return OpenVINO's models of a network, `WHOLE` or `SPLIT`; made where the cache lacks them."""
     code = fingerprint(__name__)
-    versions = [package_version(name) for name in ("openvino", "torch")]
+    versions = [package_version(name) for name in ("openvino", "torch", "timm")]
     key = digest(trained.identity, trained.image_shape, parts, code, *versions)
     folder = cache_dir() / "openvino" / key
     try:
+        _check_whole(folder)
         models = _read(folder, parts)
         os.utime(folder)  # the last to be thrown away
         return models
@@ -134,6 +138,13 @@ def _core() -> Any:
     return openvino.Core()
 
 
+def _check_whole(folder: Path) -> None:
+    """Raise a `RuntimeError` if a translated network is not as it was written: OpenVINO does not see it."""
+    told = read_json(folder / CHECKSUMS)
+    if not isinstance(told, dict) or any(sha256(folder / name) != own for name, own in told.items()):
+        raise RuntimeError(f"{folder}: damaged")
+
+
 def _read(folder: Path, parts: Iterable[str]) -> list[Any]:
     return [_core().read_model(folder / f"{part}.xml") for part in parts]
 
@@ -148,6 +159,8 @@ def _read_again(models: Mapping[str, Any], folder: Path) -> list[Any]:
     with tempfile.TemporaryDirectory() as temporary:
         for part, model in models.items():
             openvino.save_model(model, Path(temporary) / f"{part}.xml", compress_to_fp16=False)
+        checksums = {file.name: sha256(file) for file in Path(temporary).iterdir()}
+        (Path(temporary) / CHECKSUMS).write_text(json.dumps(checksums))
         try:
             _keep(Path(temporary), folder)
         except OSError as error:

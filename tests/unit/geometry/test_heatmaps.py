@@ -31,7 +31,7 @@ def logits_of(x, y, sigma=1.25, stride=STRIDE, floor=1e-30):
 @given(
     x=st.floats(0, 127),
     y=st.floats(0, 95),
-    sigma=st.sampled_from([0.8, 1.0, 1.25, 2.0]),
+    sigma=st.sampled_from([0.5, 0.8, 1.0, 1.25, 2.0]),
 )
 def test_gaussian_decodes_to_its_place(x: float, y: float, sigma: float) -> None:
     logits, keypoints = logits_of(x, y, sigma)
@@ -45,11 +45,12 @@ def test_gaussian_decodes_to_its_place(x: float, y: float, sigma: float) -> None
     along=st.floats(-0.5, WIDTH - 0.5),
     depth=st.floats(-0.5, 2.0),
     side=st.sampled_from(["left", "right", "top", "bottom"]),
-    sigma=st.sampled_from([0.8, 1.0, 1.25, 2.0]),
+    sigma=st.sampled_from([0.5, 0.8, 1.0, 1.25, 2.0]),
     stride=st.sampled_from([2, 4, 8]),
 )
 @example(along=0.0, depth=-0.5, side="top", sigma=1.25, stride=4)
 @example(along=WIDTH - 0.5, depth=-0.5, side="bottom", sigma=2.0, stride=2)
+@example(along=5.0, depth=-0.5, side="left", sigma=0.5, stride=4)
 def test_the_border_pulls_no_keypoint(along, depth, side, sigma, stride) -> None:
     """Within two cells of the border, where half of the Gaussian or more is cut off."""
     along = min(along, (WIDTH if side in ("top", "bottom") else HEIGHT) - 0.5)
@@ -61,6 +62,19 @@ def test_the_border_pulls_no_keypoint(along, depth, side, sigma, stride) -> None
     logits, keypoints = logits_of(x, y, sigma, stride)
     decoded, _ = decode(logits, stride)
     assert (decoded - keypoints).abs().max() / stride < 0.05
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"), [((1.0,), 0.0), ((0.5, 0.5), 0.5), ((0.9, 0.1), 0.0), ((0.6, 0.4), 0.3)]
+)
+def test_one_or_two_cells_are_no_gaussian(shares, expected) -> None:
+    """The keypoint lies among them, nearer to the one that is sure of it."""
+    logits = torch.full((1, 1, HEIGHT, WIDTH), -50.0)
+    logits[0, 0, 7, 5 : 5 + len(shares)] = torch.tensor(shares).log()
+    decoded, confidence = decode(logits, STRIDE)
+    x, y = model_to_cell(decoded, STRIDE)[0, 0].tolist()
+    assert y == 7 and confidence.item() == pytest.approx(1)
+    assert x - 5 == pytest.approx(expected, abs=0.02)
 
 
 @settings(deadline=None)

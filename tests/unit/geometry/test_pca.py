@@ -119,6 +119,13 @@ def test_too_few_complete_labels_are_counted() -> None:
     )
 
 
+def test_of_centred_poses_no_keypoint_is_named_that_was_there() -> None:
+    keypoints = np.random.default_rng(0).normal(size=(9, 3, 2))
+    keypoints[:5, 1] = np.nan
+    with pytest.raises(UserError, match=r"found 4 among 9$"):
+        fit(centred_poses(keypoints, [0, 1, 2]))
+
+
 def test_no_labels_at_all() -> None:
     with pytest.raises(UserError, match="found 0 among 0"):
         fit(np.empty((0, 3, 2)))

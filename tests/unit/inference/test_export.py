@@ -34,6 +34,21 @@ def test_every_type_of_network_takes_batches_of_any_size(kind, tmp_path) -> None
 
 
 @pytest.mark.slow
+def test_heatmaps_of_one_cell_have_a_keypoint_too(tmp_path) -> None:
+    """The exporter leaves out additions of next to nothing, which a division may have depended on."""
+    torch.manual_seed(0)
+    settings = ModelSettings("mobilenetv3_small_050", Weights.random, head_channels=8)
+    network = PoseNetwork(settings, 3, 4, pretrained=False, image_hw=(64, 96)).eval()
+    network.head.predict.linear.weight.data *= 1e6
+    own = TrainedNetwork(lambda: network, torch.device("cpu"), (3, 64, 96), "")
+    _write(own, ["a", "b", "c"], tmp_path / "model.onnx")
+    batches = [np.random.default_rng(0).integers(0, 256, (3, 3, 64, 96), dtype=np.uint8)]
+    exact, found = _by_torch(own, batches), _by_onnx(tmp_path / "model.onnx", batches)
+    assert exact[1].min() > 0.99
+    np.testing.assert_allclose(found[0], exact[0], atol=0.02)
+
+
+@pytest.mark.slow
 def test_the_command_exports_and_reports(trained, tmp_path, capsys) -> None:
     import onnx
     import onnxruntime

@@ -41,6 +41,14 @@ def test_torchvision_can_be_imported_and_declaring_twice_is_harmless() -> None:
         ("resnet50_animal_apose", "resnet50"),
         ("resnet50_contrastive", "resnet50"),
         ("resnet50_human_jhmdb", "resnet50"),
+        ("vits_dino", "vit_small_patch16_224.dino"),
+        ("vitb_dino", "vit_base_patch16_224.dino"),
+        ("vits_dinov2", "vit_small_patch14_dinov2.lvd142m"),
+        ("vitb_dinov2", "vit_base_patch14_dinov2.lvd142m"),
+        ("vits_dinov3", "vit_small_patch16_dinov3.lvd1689m"),
+        ("vitb_dinov3", "vit_base_patch16_dinov3.lvd1689m"),
+        ("vitb_imagenet", "vit_base_patch16_224.mae"),
+        ("vitb_sam", "samvit_base_patch16.sa1b"),
     ],
 )
 def test_names_of_timm_and_of_upstream(name, expected) -> None:
@@ -48,6 +56,7 @@ def test_names_of_timm_and_of_upstream(name, expected) -> None:
 
     assert timm_name_of(name) == expected
     assert timm.is_model(expected)
+    assert expected.partition(".")[2] in ("", timm.get_pretrained_cfg(expected).tag)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +236,8 @@ def whole(name, **options):
     return timm.create_model(name, **options)
 
 
-FILES = [TINY, "resnet18", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+FILES = [TINY, "resnet18", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224",
+         "repvit_m0_9"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -242,6 +252,15 @@ def test_a_file_of_weights_is_loaded_in_full(name, suffix, save, tmp_path) -> No
             assert tensor.shape[1] == 1 + 4 * 6 and tensor.std() > 0
         elif "relative_position" not in key and "attn_mask" not in key:
             assert tensor.double().sum().item() in stored, key
+
+
+def test_weights_of_a_hub_for_images_of_one_size_only(monkeypatch) -> None:
+    state = whole("levit_128s").state_dict()
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(state))
+    build_backbone("levit_128s", Weights.pretrained, (224, 224))
+    expected = r"model\.backbone levit_128s: expected images of 224x224 .*found 64x96$"
+    with pytest.raises(UserError, match=expected):
+        build_backbone("levit_128s", Weights.pretrained, (64, 96))
 
 
 @pytest.mark.parametrize("wrap", ["state_dict", "model", "teacher"])

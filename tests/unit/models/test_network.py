@@ -142,6 +142,19 @@ def test_transformers_take_images_of_other_sizes_and_shapes(backbone, stride) ->
         assert own(images(1)).shape == (1, 3, 64 // stride, 96 // stride)
 
 
+@pytest.mark.parametrize(
+    ("backbone", "height", "channels"),
+    [("mambaout_femto", 192, 48), ("swin_tiny_patch4_window7_224", 384, 96), ("resnet18", 256, 64)],
+)
+def test_maps_of_as_many_rows_as_channels_are_not_mistaken(backbone, height, channels) -> None:
+    """Of (48, W, 48) or (96, W, 96), which are the channels is told by the network alone."""
+    settings = ModelSettings(backbone=backbone, weights=Weights.random, head_channels=8)
+    own = PoseNetwork(settings, 3, 4, True, (height, 64)).eval()
+    with torch.inference_mode():
+        finest = own.features(images(1, height, 64))[0]
+    assert finest.shape == (1, channels, height // 4, 16)
+
+
 @pytest.mark.parametrize("backbone", ["vit_tiny_patch16_224", "vit_small_patch14_dinov2"])
 def test_position_embeddings_have_the_size_of_the_images_patches(backbone) -> None:
     state = network(backbone).state_dict()

@@ -114,15 +114,37 @@ def test_a_network_is_translated_once(fresh_cache, monkeypatch) -> None:
     np.testing.assert_array_equal(found[0], expected[0])
 
 
-def test_a_damaged_cache_is_made_anew(fresh_cache) -> None:
+def test_a_network_of_another_timm_is_translated_anew(fresh_cache, monkeypatch) -> None:
+    own = network_of(ModelType.regression)
+    runtime_of(RuntimeName.openvino).build(own)
+    version = openvino_runtime.package_version
+    monkeypatch.setattr(
+        openvino_runtime, "package_version", lambda name: "0.1" if name == "timm" else version(name)
+    )
+    runtime_of(RuntimeName.openvino).build(own)
+    assert len(list(fresh_cache.iterdir())) == 2
+
+
+def flipped(content: bytes) -> bytes:
+    """Make a weight of a translated network huge, as one bit does."""
+    return content[:5003] + bytes([content[5003] ^ 0x40]) + content[5004:]
+
+
+@pytest.mark.parametrize(
+    ("files", "spoil"),
+    [("*", lambda content: content[:100]), ("*.bin", flipped), ("*.json", lambda content: b"[]")],
+)
+def test_a_damaged_cache_is_made_anew(fresh_cache, files, spoil) -> None:
     own = network_of(ModelType.heatmap)
     images = np.zeros((1, *own.image_shape), np.uint8)
     expected = runtime_of(RuntimeName.openvino).build(own)(images)
-    for file in fresh_cache.glob("*/*"):
-        file.write_bytes(file.read_bytes()[:100])
+    whole = {file: file.read_bytes() for file in fresh_cache.glob("*/*")}
+    for file in fresh_cache.glob(f"*/{files}"):
+        file.write_bytes(spoil(whole[file]))
     found = runtime_of(RuntimeName.openvino).build(own)(images)
     np.testing.assert_array_equal(found[0], expected[0])
-    assert min(file.stat().st_size for file in fresh_cache.glob("*/*.bin")) > 100
+    (weights,) = fresh_cache.glob("*/*.bin")
+    assert weights.read_bytes() == whole[weights]
 
 
 def test_a_cache_that_cannot_be_written_to_is_done_without(tmp_path, monkeypatch) -> None:
