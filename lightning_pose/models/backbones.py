@@ -31,19 +31,13 @@ UPSTREAM_NAMES = {
     "vitb_dinov3": "vit_base_patch16_dinov3.lvd1689m",
     "vitb_imagenet": "vit_base_patch16_224.mae",
     "vitb_sam": "samvit_base_patch16.sa1b",
+    "vitt_sam2": "sam2_hiera_tiny.fb_r896_2pt1",
+    "vits_sam2": "sam2_hiera_small.fb_r896_2pt1",
+    "vitb_sam2": "sam2_hiera_base_plus.fb_r896_2pt1",
 }
 STAGE = re.compile(r"(?:blocks|stages|layers?|s)[._]?(\d+)[._]")
 # ResNets that upstream trained on other data: the same networks, but their first weights are ImageNet's here.
 UPSTREAM_RESNETS = re.compile(r"(resnet(?:18|34|50|101|152))_(?:animal|human|contrastive)")
-# Upstream's transformers by timm's names, for hints: the same first weights, other code.
-UPSTREAM_TRANSFORMERS = {
-    "vits_dino": "vit_small_patch16_224.dino", "vitb_dino": "vit_base_patch16_224.dino",
-    "vits_dinov2": "vit_small_patch14_dinov2.lvd142m", "vitb_dinov2": "vit_base_patch14_dinov2.lvd142m",
-    "vits_dinov3": "vit_small_patch16_dinov3.lvd1689m", "vitb_dinov3": "vit_base_patch16_dinov3.lvd1689m",
-    "vitb_imagenet": "vit_base_patch16_224.mae", "vitb_sam": "samvit_base_patch16.sa1b",
-    "vitt_sam2": "sam2_hiera_tiny.fb_r896_2pt1", "vits_sam2": "sam2_hiera_small.fb_r896_2pt1",
-    "vitb_sam2": "sam2_hiera_base_plus.fb_r896_2pt1",
-}  # fmt: skip
 PATCH = re.compile(r"_p(?:atch)?(\d+)")
 SIZE_STEP = 32  # images are multiples of it in height and width
 MISFIT = "size mismatch"  # in torch's message where tensors have other shapes than the network's
@@ -152,8 +146,7 @@ def timm_name_of(name: str) -> str:
         plain = UPSTREAM_RESNETS.match(candidate)
         if plain:
             return plain.group(1)
-        named = UPSTREAM_TRANSFORMERS.get(name)
-        nearest = [named] if named else difflib.get_close_matches(candidate, timm.list_models(), n=1)
+        nearest = difflib.get_close_matches(candidate, timm.list_models(), n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else ""
         raise UserError(Problem("model.backbone", "a network that timm knows", f"{name}{hint}"))
     return candidate
