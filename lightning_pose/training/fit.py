@@ -45,11 +45,18 @@ from lightning_pose.types import Labels, Problem, Split, UserError
 logger = logging.getLogger(__name__)
 
 ORIGIN_FILE = "origin.json"  # what a finished training depended on
+FOLLOWED = "followed"  # in checkpoints/, while what follows a finished training, as predictions, is not done
 TRAINER_PRECISION = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed", Precision.fp16: "16-mixed"}
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
-def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bool = False) -> None:
+def fit(
+    settings: Settings,
+    labels: Labels,
+    output_dir: Path,
+    keeps_finished: bool = False,
+    is_followed: bool = False,
+) -> None:
     """Train and write ``config.yaml``, ``splits.json``, ``tb_logs/`` and, last, ``model.safetensors``.
 
     An interrupted training of the same settings, labels and images goes on where it stopped.
@@ -61,6 +68,8 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     output_dir : the model folder.
     keeps_finished : leave a finished training of the same settings, labels, images and code as it is;
         ``config.yaml`` then gets the settings that no weights depend on.
+    is_followed : the training is not all, as predictions follow: until `end_following`, the same training is
+        kept as it is, and a signal that came too late to stop it ends the process.
 
     Raises
     ------
@@ -73,7 +82,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     training = settings.training
     labels = with_visibility(labels, training.uniform_heatmaps_for_nan_keypoints)
     origin = origin_of(settings, labels, Path(settings.data.data_dir))
-    if keeps_finished and _is_finished(output_dir, origin):
+    if (keeps_finished or _mark(output_dir).is_file()) and _is_finished(output_dir, origin):
         _mend_folder(output_dir, settings, labels)
         logger.info("%s is trained already, by the same settings, labels, images and code", output_dir)
         return
@@ -125,9 +134,25 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     ]
     with _explained_memory_errors(settings):
         _trainer(training, plan, module.start, precision, device, processes, callbacks).fit(module, data)
+    if is_followed:
+        _mark(output_dir).parent.mkdir(exist_ok=True)
+        _mark(output_dir).touch()
     write_json(origin, output_dir / ORIGIN_FILE)
     if settings.model.checkpoint is None or Path(settings.model.checkpoint).name != LAST_GOOD:
         (output_dir / LAST_GOOD).unlink(missing_ok=True)  # of a training that diverged, before this one
+    if is_followed:
+        checkpoints.leave_if_asked()
+
+
+def end_following(output_dir: Path) -> None:
+    """Note that what follows a training is done, too."""
+    _mark(output_dir).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # none, or one with weights that are kept
+        _mark(output_dir).parent.rmdir()
+
+
+def _mark(output_dir: Path) -> Path:
+    return output_dir / CHECKPOINTS / FOLLOWED
 
 
 def _is_finished(output_dir: Path, origin: dict[str, str]) -> bool:
