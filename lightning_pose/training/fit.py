@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
+from torch.multiprocessing import ProcessRaisedException
 
 from lightning_pose.config import to_yaml
 from lightning_pose.data.augmentation import Augmentation, augmentation_of, mirror_order, without_partner
@@ -132,8 +135,9 @@ def fit(
         ProgressReport(output_dir / STATUS_FILE, validation),
         checkpoints,  # last: what stops a training here has been reported
     ]
-    with _explained_memory_errors(settings):
-        _trainer(training, plan, module.start, precision, device, processes, callbacks).fit(module, data)
+    trainer = _trainer(training, plan, module.start, precision, device, processes, callbacks)
+    with _explained_memory_errors(settings), _ended_as_one(trainer):
+        trainer.fit(module, data)
     if is_followed:
         _mark(output_dir).parent.mkdir(exist_ok=True)
         _mark(output_dir).touch()
@@ -290,6 +294,32 @@ def _trainer(
         enable_model_summary=False,
         enable_progress_bar=False,
     )
+
+
+@contextlib.contextmanager
+def _ended_as_one(trainer: pl.Trainer) -> Iterator[None]:
+    """End all processes of a training when one is ended or fails, and say why as if it were the only one.
+
+    The others would go on until the training is done; a failure of theirs comes as the text of a traceback.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit code is 1
+            raise error.__context__ from None
+        raise
+    except ProcessRaisedException as error:
+        text = str(error)
+        if any(reason in text.lower() for reason in OUT_OF_MEMORY):
+            raise RuntimeError(text) from None
+        _, is_ours, message = text.rpartition(f"{UserError.__module__}.{UserError.__name__}: ")
+        if not is_ours:
+            raise
+        where, _, rest = message.strip().partition(": expected ")
+        raise UserError(Problem(where, *rest.split(", found ", 1))) from None
+    finally:
+        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+            trainer.strategy.launcher.kill(signal.SIGKILL)
 
 
 @contextlib.contextmanager

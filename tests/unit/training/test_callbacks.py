@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
+from lightning_pose.config import to_yaml
 from lightning_pose.models.network import PoseNetwork
 from lightning_pose.settings import OptimizerParams, Precision, TrainingSettings
 from lightning_pose.training.average import MovingAverage
@@ -328,6 +329,48 @@ def test_two_processes_train_one_model(data, tmp_path) -> None:
     assert 0 < max(distance) < 0.1
     status = json.loads((tmp_path / "2" / "train_status.json").read_text())
     assert (status["state"], status["step"]) == ("finished", 3)
+
+
+ONE_OF_TWO = """
+import os, signal, sys
+from pathlib import Path
+import torch
+import lightning_pose.training.fit as module
+from lightning_pose.cli.main import main
+from lightning_pose.training.module import PoseModule
+
+
+class Ended(PoseModule):
+    def training_step(self, batch, index):
+        output = super().training_step(batch, index)
+        if index == 1 and sys.argv[1] == "fails":
+            output["loss"] = output["loss"] * float("nan")
+        elif index == 1 and self.global_rank == 1:
+            os.kill(os.getppid(), signal.SIGTERM)
+        return output
+
+
+if __name__ == "__main__":
+    module.pick_device = lambda: torch.device("cpu")
+    module.count_processes = lambda _: 2
+    module.PoseModule = Ended
+    sys.exit(main(["train", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "code"), [("asked", 143), ("fails", 2)])
+def test_what_ends_one_of_two_processes_ends_both(data, tmp_path, what, code) -> None:
+    script, config = tmp_path / "train.py", tmp_path / "tiny.yaml"
+    script.write_text(ONE_OF_TWO)
+    config.write_text(to_yaml(tiny_settings(data[0], max_steps=10**6)))
+    command = [sys.executable, str(script), what, str(config), "--output_dir", str(tmp_path / "model")]
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
+    assert done.returncode == code
+    if what == "fails":
+        assert done.stderr.splitlines()[-1].startswith("litpose train: training step 2, images images_0/")
+        assert (tmp_path / "model" / "last_good.safetensors").is_file()
 
 
 def test_compiling_that_fails_is_left_out(train, monkeypatch, caplog) -> None:
