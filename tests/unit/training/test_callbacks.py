@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import os
 import pty
 import re
@@ -18,7 +19,7 @@ from torch import nn
 
 from lightning_pose.config import to_yaml
 from lightning_pose.models.network import PoseNetwork
-from lightning_pose.settings import OptimizerParams, Precision, TrainingSettings
+from lightning_pose.settings import CosineParams, OptimizerParams, Precision, ScheduleParams, TrainingSettings
 from lightning_pose.training.average import MovingAverage
 from lightning_pose.training.callbacks.finite import FiniteLoss
 from lightning_pose.training.callbacks.validation import Validation
@@ -86,7 +87,9 @@ def test_the_log_says_how_far_it_is(train, monkeypatch, caplog) -> None:
 
 
 def test_curves_are_there_for_loss_rates_errors_and_images(train) -> None:
-    events = curves(train(max_steps=6, log_every_n_steps=2, check_val_every_n_epoch=1))
+    cosine = ScheduleParams(cosine=CosineParams(warmup=0.0))
+    options = {"max_steps": 6, "log_every_n_steps": 2, "lr_scheduler_params": cosine}
+    events = curves(train(**options))
     assert set(events.Tags()["scalars"]) == {
         "train_loss", "learning_rate_head", "learning_rate_backbone", "val_pixel_error",
         *(f"val_pixel_error_of/{name}" for name in NAMES),
@@ -94,6 +97,9 @@ def test_curves_are_there_for_loss_rates_errors_and_images(train) -> None:
     assert [point.step for point in events.Scalars("train_loss")] == [2, 4, 6]
     assert [point.step for point in events.Scalars("val_pixel_error")] == [2, 4, 6]
     assert [image.step for image in events.Images("validation")] == [2, 4, 6]
+    expected = [1e-2 * 0.5 * (1 + math.cos(math.pi * done / 6)) for done in (1, 3, 5)]  # before the step
+    rates = [point.value for point in events.Scalars("learning_rate_head")]
+    assert rates == pytest.approx(expected)
     panel = events.Images("validation")[0]
     assert (panel.width, panel.height) == (2 * 64, 64)
 
