@@ -104,6 +104,11 @@ def fit(
     unsupervised, sequences = _on_video(settings, labels, splits, device)
     data = TrainingData(settings, labels, splits, augmentation, sequences)
     validation = Validation(training, plan, data.validation_loader, output_dir / WEIGHTS_FILE)
+    if training.early_stopping and validation.earliest_end >= plan.steps:
+        logger.warning(
+            "training.early_stopping: without effect, since no training of %d steps ends before step %d "
+            "(training.min_epochs, training.min_steps)", plan.steps, validation.earliest_end,
+        )  # fmt: skip
     every = training.ckpt_every_n_epochs
     checkpoints = Checkpoints(
         output_dir / CHECKPOINTS,
@@ -189,11 +194,14 @@ def count_processes(training: TrainingSettings) -> int:
     Raises
     ------
     UserError
-        If more are asked for than there are.
+        If more are asked for than there are, or than a batch has images.
     """
     there = torch.cuda.device_count()
     if training.num_gpus > 1 and training.num_gpus > there:
         raise UserError(Problem("training.num_gpus", f"at most {max(there, 1)}", str(training.num_gpus)))
+    if there and training.num_gpus > training.train_batch_size:
+        expected = f"at most training.train_batch_size, {training.train_batch_size}, images for each"
+        raise UserError(Problem("training.num_gpus", expected, str(training.num_gpus)))
     return max(training.num_gpus, 1) if there else 1
 
 
@@ -216,7 +224,8 @@ def _prepare_folder(output_dir: Path, settings: Settings, is_new: bool) -> None:
     output_dir.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS_FILE, ORIGIN_FILE):
         (output_dir / name).unlink(missing_ok=True)
-    if is_new:  # curves and weights of another training
+    if is_new:  # curves, status and weights of another training
+        (output_dir / STATUS_FILE).unlink(missing_ok=True)
         shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)
         shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
     _write_config(output_dir, settings)
@@ -326,8 +335,10 @@ def _ended_as_one(trainer: pl.Trainer) -> Iterator[None]:
 def _explained_memory_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # torch's OutOfMemoryError is one
-        if not any(text in str(error).lower() for text in OUT_OF_MEMORY):
+    except (RuntimeError, MemoryError) as error:  # torch's OutOfMemoryError is one, NumPy's is another
+        if not isinstance(error, MemoryError) and not any(
+            text in str(error).lower() for text in OUT_OF_MEMORY
+        ):
             raise
         dims, training = settings.data.image_resize_dims, settings.training
         expected = (

@@ -259,11 +259,17 @@ def test_clipping_bounds_the_step(train) -> None:
 
 
 @pytest.mark.parametrize(
-    "found", ["DefaultCPUAllocator: can't allocate memory: you tried", "CUDA out of memory."]
+    "found",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("CUDA out of memory."),
+        MemoryError("Unable to allocate 9.31 GiB for an array"),
+    ],
+    ids=str,
 )
 def test_too_little_memory_says_what_to_lower(train, monkeypatch, found) -> None:
     def fail(*_):
-        raise RuntimeError(found)
+        raise found
 
     monkeypatch.setattr(PoseModule, "training_step", fail)
     with pytest.raises(UserError, match=r"lower training\.train_batch_size.*4 images of 64x64"):
@@ -284,6 +290,10 @@ def test_more_gpus_than_there_are_are_refused(monkeypatch) -> None:
     assert [count_processes(TrainingSettings(num_gpus=count)) for count in (0, 1, 2)] == [1, 1, 2]
     with pytest.raises(UserError, match="num_gpus: expected at most 2, found 3"):
         count_processes(TrainingSettings(num_gpus=3))
+    with pytest.raises(
+        UserError, match=r"num_gpus: expected at most training\.train_batch_size, 1, .* found 2"
+    ):
+        count_processes(TrainingSettings(num_gpus=2, train_batch_size=1))
 
 
 def test_half_precision_needs_a_gpu(train) -> None:

@@ -43,7 +43,7 @@ def train(data, tmp_path, monkeypatch):
     monkeypatch.setattr("lightning_pose.training.fit.pick_device", lambda: torch.device("cpu"))
     original = Checkpoints.on_train_batch_end
 
-    def run(name, stop_after=None, trouble=None, labels=data[1], is_followed=False, **training):
+    def run(name, stop_after=None, trouble=None, labels=data[1], is_followed=False, columns=None, **training):
         def interrupted(self, trainer, module, outputs, batch, index):
             original(self, trainer, module, outputs, batch, index)
             if module.start + index + 1 == stop_after:
@@ -51,7 +51,9 @@ def train(data, tmp_path, monkeypatch):
 
         monkeypatch.setattr(Checkpoints, "on_train_batch_end", interrupted)
         options = {"precision": Precision.fp32, "max_steps": STEPS, "checkpoint_every_s": 0, **training}
-        fit(tiny_settings(data[0], **options), labels, tmp_path / name, is_followed=is_followed)
+        settings = tiny_settings(data[0], **options)
+        settings.data.columns_for_singleview_pca = columns
+        fit(settings, labels, tmp_path / name, is_followed=is_followed)
         return tmp_path / name
 
     return run
@@ -203,11 +205,12 @@ def test_changed_labels_start_afresh_and_say_so(train, data, caplog) -> None:
     assert files_of(folder) == files_of(train("fresh", labels=moved))
 
 
-def test_another_number_of_workers_goes_on(train, caplog) -> None:
+@pytest.mark.parametrize("change", [{"num_workers": 1}, {"columns": [0, 1]}], ids=str)
+def test_what_no_weights_depend_on_starts_nothing_afresh(train, caplog, change) -> None:
     undisturbed = files_of(train("undisturbed"))
     with pytest.raises(PowerCut):
         train("cut", 5, cut_off)
-    assert files_of(train("cut", num_workers=1)) == undisturbed
+    assert files_of(train("cut", **change)) == undisturbed
     assert "afresh" not in caplog.text
 
 
