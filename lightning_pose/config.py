@@ -118,11 +118,12 @@ def _load(
     content: bytes, path: str, overrides: Sequence[str], kind: str | None, warn: bool, variant: str | None
 ) -> Settings:
     raw = _parse_yaml(content, path)
+    _apply_overrides(raw, overrides)
     if kind is not None:
         workflow = OmegaConf.to_container(raw).get("workflow")  # type: ignore[union-attr]
         for _, settings in _layers(workflow, kind, variant, path):
             raw.merge_with(OmegaConf.create(settings))
-    _apply_overrides(raw, overrides)
+        _apply_overrides(raw, overrides)  # which go over what the workflow lays over them
     of_hydra = raw.pop("hydra", None)  # its references are for hydra alone to resolve
     try:
         container: Any = OmegaConf.to_container(raw, resolve=True)
@@ -207,11 +208,16 @@ def _apply_overrides(raw: DictConfig, overrides: Sequence[str]) -> None:
         except (HydraException, RecursionError) as error:
             problems.append(Problem(f"--overrides {text}", "key=value", first_line(error)))
             continue
-        if override.is_delete() or not override.key_or_group:
-            found = "a deletion" if override.is_delete() else "no key"
-            problems.append(Problem(f"--overrides {text}", "key=value", found))
-        else:
-            OmegaConf.update(raw, override.key_or_group, override.value(), force_add=True, merge=False)
+        key = override.key_or_group
+        if override.is_delete() or override.is_sweep_override() or not key:
+            found = "a deletion" if override.is_delete() else "several values" if key else "no key"
+            quotes = ", with quotes around a value that has commas" if override.is_sweep_override() else ""
+            problems.append(Problem(f"--overrides {text}", f"key=value{quotes}", found))
+            continue
+        try:
+            OmegaConf.update(raw, key, override.value(), force_add=True, merge=False)
+        except (OmegaConfBaseException, ValueError) as error:  # an element that a list lacks
+            problems.append(Problem(f"--overrides {text}", "a known key", first_line(error)))
     if problems:
         raise UserError(problems)
 

@@ -77,27 +77,29 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
         value = getattr(training, key)
         if value is not None and value < 1:
             yield f"training.{key}", "at least 1, or null", str(value)
-    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "unfreezing_epoch", "num_gpus"):
+    for key in ("rng_seed_data_pt", "rng_seed_model_pt", "unfreezing_epoch", "num_gpus", "min_epochs"):
         if getattr(training, key) < 0:
             yield f"training.{key}", "at least 0", str(getattr(training, key))
-    if training.num_workers is not None and training.num_workers < 0:
-        yield "training.num_workers", "at least 0, or null", str(training.num_workers)
+    for key in ("num_workers", "unfreezing_step"):
+        value = getattr(training, key)
+        if value is not None and value < 0:
+            yield f"training.{key}", "at least 0, or null", str(value)
     for key in ("weight_decay", "backbone_factor"):
         value = getattr(training.optimizer_params, key)
-        if value is not None and value < 0:
+        if value is not None and not 0 <= value < math.inf:
             yield f"training.optimizer_params.{key}", "at least 0", str(value)
     if not 0 < training.train_prob <= 1:
         yield "training.train_prob", "above 0 and at most 1", str(training.train_prob)
     if not 0 <= training.val_prob < 1 or training.train_prob + training.val_prob > 1 + 1e-9:
         yield "training.val_prob", "0 to 1, and train_prob + val_prob at most 1", str(training.val_prob)
-    if not _is_size(training.train_frames):
-        yield "training.train_frames", "a share up to 1, or a whole number", str(training.train_frames)
-    if training.optimizer_params.learning_rate <= 0:
-        yield (
-            "training.optimizer_params.learning_rate",
-            "above 0",
-            str(training.optimizer_params.learning_rate),
-        )
+    frames, rate = training.train_frames, training.optimizer_params.learning_rate
+    if not _is_size(frames):
+        yield "training.train_frames", "a share, above 0 and up to 1, or a whole number", str(frames)
+    if not 0 < rate < math.inf:
+        yield "training.optimizer_params.learning_rate", "above 0", str(rate)
+    gamma = training.lr_scheduler_params.multisteplr.gamma
+    if not 0 <= gamma < math.inf:
+        yield "training.lr_scheduler_params.multisteplr.gamma", "at least 0", str(gamma)
     if training.gradient_clip_val is not None and not training.gradient_clip_val > 0:
         yield "training.gradient_clip_val", "above 0, or null", str(training.gradient_clip_val)
     if training.ema_decay is not None and not 0 < training.ema_decay < 1:
@@ -108,6 +110,11 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
         warmup = getattr(training.lr_scheduler_params, name).warmup
         if not 0 <= warmup < 1:
             yield f"training.lr_scheduler_params.{name}.warmup", "0 to below 1", str(warmup)
+
+
+def _is_size(frames: float) -> bool:
+    """Say whether a number can be that of training frames, or up to 1 a share of them."""
+    return 0 < frames <= 1 or (1 < frames < math.inf and float(frames).is_integer())
 
 
 def _model(settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -182,7 +189,7 @@ def _losses(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "dali.base.train.sequence_length", "two frames or more", found
     anneal = settings.callbacks.anneal_weight
     for key in ("init_val", "increase_factor", "final_val", "freeze_until_epoch"):
-        if getattr(anneal, key) < 0:
+        if not 0 <= getattr(anneal, key) < math.inf:
             yield f"callbacks.anneal_weight.{key}", "at least 0", str(getattr(anneal, key))
     for loss in dataclasses.fields(settings.losses):
         own = getattr(settings.losses, loss.name)
@@ -208,18 +215,15 @@ def _expected_number(field: str, value: Any) -> str | None:
     return None if abs(value) <= LARGEST_LOG_WEIGHT else f"{-LARGEST_LOG_WEIGHT:g} to {LARGEST_LOG_WEIGHT:g}"
 
 
-def _is_size(size: float) -> bool:
-    """Say whether a training set may have such a size: a share up to 1, or a number of frames."""
-    return 0 < size <= 1 or (size > 1 and float(size).is_integer())
-
-
 def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     workflow = settings.workflow
     if not workflow.seeds or len(set(workflow.seeds)) != len(workflow.seeds) or min(workflow.seeds) < 0:
         yield "workflow.seeds", "different seeds from 0", str(workflow.seeds)
     sizes = workflow.train_frames
-    if not all(map(_is_size, sizes)) or len(set(sizes)) != len(sizes) or 1.0 in sizes:
-        expected = "different numbers of frames, or shares below 1 (all frames are always trained on too)"
+    if not all(_is_size(size) for size in sizes) or len(set(sizes)) != len(sizes) or 1.0 in sizes:
+        expected = (
+            "different numbers of frames, whole or shares below 1 (all frames are always trained on too)"
+        )
         yield "workflow.train_frames", expected, str(sizes)
     ratios = workflow.crop_ratios
     if not ratios or not all(RATIO.fullmatch(str(ratio)) and ratio > 0 for ratio in ratios):

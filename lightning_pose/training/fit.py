@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
+from torch.multiprocessing import ProcessRaisedException
 
 from lightning_pose.config import to_yaml
 from lightning_pose.data.augmentation import Augmentation, augmentation_of, mirror_order, without_partner
@@ -45,11 +48,18 @@ from lightning_pose.types import Labels, Problem, Split, UserError
 logger = logging.getLogger(__name__)
 
 ORIGIN_FILE = "origin.json"  # what a finished training depended on
+FOLLOWED = "followed"  # in checkpoints/, while what follows a finished training, as predictions, is not done
 TRAINER_PRECISION = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed", Precision.fp16: "16-mixed"}
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
-def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bool = False) -> None:
+def fit(
+    settings: Settings,
+    labels: Labels,
+    output_dir: Path,
+    keeps_finished: bool = False,
+    is_followed: bool = False,
+) -> None:
     """Train and write ``config.yaml``, ``splits.json``, ``tb_logs/`` and, last, ``model.safetensors``.
 
     An interrupted training of the same settings, labels and images goes on where it stopped.
@@ -61,6 +71,8 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     output_dir : the model folder.
     keeps_finished : leave a finished training of the same settings, labels, images and code as it is;
         ``config.yaml`` then gets the settings that no weights depend on.
+    is_followed : the training is not all, as predictions follow: until `end_following`, the same training is
+        kept as it is, and a signal that came too late to stop it ends the process.
 
     Raises
     ------
@@ -73,7 +85,7 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     training = settings.training
     labels = with_visibility(labels, training.uniform_heatmaps_for_nan_keypoints)
     origin = origin_of(settings, labels, Path(settings.data.data_dir))
-    if keeps_finished and _is_finished(output_dir, origin):
+    if (keeps_finished or _mark(output_dir).is_file()) and _is_finished(output_dir, origin):
         _mend_folder(output_dir, settings, labels)
         logger.info("%s is trained already, by the same settings, labels, images and code", output_dir)
         return
@@ -92,6 +104,11 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
     unsupervised, sequences = _on_video(settings, labels, splits, device)
     data = TrainingData(settings, labels, splits, augmentation, sequences)
     validation = Validation(training, plan, data.validation_loader, output_dir / WEIGHTS_FILE)
+    if training.early_stopping and validation.earliest_end >= plan.steps:
+        logger.warning(
+            "training.early_stopping: without effect, since no training of %d steps ends before step %d "
+            "(training.min_epochs, training.min_steps)", plan.steps, validation.earliest_end,
+        )  # fmt: skip
     every = training.ckpt_every_n_epochs
     checkpoints = Checkpoints(
         output_dir / CHECKPOINTS,
@@ -123,11 +140,28 @@ def fit(settings: Settings, labels: Labels, output_dir: Path, keeps_finished: bo
         ProgressReport(output_dir / STATUS_FILE, validation),
         checkpoints,  # last: what stops a training here has been reported
     ]
-    with _explained_memory_errors(settings):
-        _trainer(training, plan, module.start, precision, device, processes, callbacks).fit(module, data)
+    trainer = _trainer(training, plan, module.start, precision, device, processes, callbacks)
+    with _explained_memory_errors(settings), _ended_as_one(trainer):
+        trainer.fit(module, data)
+    if is_followed:
+        _mark(output_dir).parent.mkdir(exist_ok=True)
+        _mark(output_dir).touch()
     write_json(origin, output_dir / ORIGIN_FILE)
     if settings.model.checkpoint is None or Path(settings.model.checkpoint).name != LAST_GOOD:
         (output_dir / LAST_GOOD).unlink(missing_ok=True)  # of a training that diverged, before this one
+    if is_followed:
+        checkpoints.leave_if_asked()
+
+
+def end_following(output_dir: Path) -> None:
+    """Note that what follows a training is done, too."""
+    _mark(output_dir).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # none, or one with weights that are kept
+        _mark(output_dir).parent.rmdir()
+
+
+def _mark(output_dir: Path) -> Path:
+    return output_dir / CHECKPOINTS / FOLLOWED
 
 
 def _is_finished(output_dir: Path, origin: dict[str, str]) -> bool:
@@ -160,11 +194,14 @@ def count_processes(training: TrainingSettings) -> int:
     Raises
     ------
     UserError
-        If more are asked for than there are.
+        If more are asked for than there are, or than a batch has images.
     """
     there = torch.cuda.device_count()
     if training.num_gpus > 1 and training.num_gpus > there:
         raise UserError(Problem("training.num_gpus", f"at most {max(there, 1)}", str(training.num_gpus)))
+    if there and training.num_gpus > training.train_batch_size:
+        expected = f"at most training.train_batch_size, {training.train_batch_size}, images for each"
+        raise UserError(Problem("training.num_gpus", expected, str(training.num_gpus)))
     return max(training.num_gpus, 1) if there else 1
 
 
@@ -187,7 +224,8 @@ def _prepare_folder(output_dir: Path, settings: Settings, is_new: bool) -> None:
     output_dir.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS_FILE, ORIGIN_FILE):
         (output_dir / name).unlink(missing_ok=True)
-    if is_new:  # curves and weights of another training
+    if is_new:  # curves, status and weights of another training
+        (output_dir / STATUS_FILE).unlink(missing_ok=True)
         shutil.rmtree(output_dir / "tb_logs", ignore_errors=True)
         shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
     _write_config(output_dir, settings)
@@ -268,11 +306,39 @@ def _trainer(
 
 
 @contextlib.contextmanager
+def _ended_as_one(trainer: pl.Trainer) -> Iterator[None]:
+    """End all processes of a training when one is ended or fails, and say why as if it were the only one.
+
+    The others would go on until the training is done; a failure of theirs comes as the text of a traceback.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit code is 1
+            raise error.__context__ from None
+        raise
+    except ProcessRaisedException as error:
+        text = str(error)
+        if any(reason in text.lower() for reason in OUT_OF_MEMORY):
+            raise RuntimeError(text) from None
+        _, is_ours, message = text.rpartition(f"{UserError.__module__}.{UserError.__name__}: ")
+        if not is_ours:
+            raise
+        where, _, rest = message.strip().partition(": expected ")
+        raise UserError(Problem(where, *rest.split(", found ", 1))) from None
+    finally:
+        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+            trainer.strategy.launcher.kill(signal.SIGKILL)
+
+
+@contextlib.contextmanager
 def _explained_memory_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # torch's OutOfMemoryError is one
-        if not any(text in str(error).lower() for text in OUT_OF_MEMORY):
+    except (RuntimeError, MemoryError) as error:  # torch's OutOfMemoryError is one, NumPy's is another
+        if not isinstance(error, MemoryError) and not any(
+            text in str(error).lower() for text in OUT_OF_MEMORY
+        ):
             raise
         dims, training = settings.data.image_resize_dims, settings.training
         expected = (

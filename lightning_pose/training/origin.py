@@ -24,6 +24,7 @@ WITHOUT_INFLUENCE = (
     "training.num_workers", "training.test_batch_size", "training.log_every_n_steps",
     "training.ckpt_every_n_epochs", "training.checkpoint_every_s", "training.compile",
 )  # fmt: skip
+OF_VIDEO_LOSSES = ("data.mirrored_column_matches", "data.columns_for_singleview_pca")  # and of metrics
 CODE_WITHOUT_INFLUENCE = tuple(
     f"lightning_pose.{name}"
     for name in ("config", "settings", "settings_checks", "yaml_bombs", "training.callbacks.curves",
@@ -39,7 +40,8 @@ def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, 
     sees_video = bool(settings.model.losses_to_use)
     names = ("data", "training", "model", *(("losses", "callbacks", "dali") if sees_video else ()))
     sections = {name: asdict(getattr(settings, name)) for name in names}
-    found = {key: repr(value) for key, value in _leaves(sections) if key not in WITHOUT_INFLUENCE}
+    left_out = (*WITHOUT_INFLUENCE, *(() if sees_video else OF_VIDEO_LOSSES))
+    found = {key: repr(value) for key, value in _leaves(sections) if key not in left_out}
     found["labels"] = _digest(
         repr(labels.image_paths), repr(labels.keypoint_names), labels.keypoints_px.tobytes()
     )

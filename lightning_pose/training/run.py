@@ -12,10 +12,13 @@ from lightning_pose.data.check_settings import check_training_settings
 from lightning_pose.data.frame_labels import labels_path
 from lightning_pose.inference.run import crops_for, predict
 from lightning_pose.inference.video_boxes import boxes_for_videos
-from lightning_pose.io.files import alone, write_atomic
+from lightning_pose.io.files import alone, sha256, write_atomic
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.model_dir import CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE
+from lightning_pose.io.provenance import read_provenance
 from lightning_pose.io.video import find_videos
 from lightning_pose.settings import Settings, takes_context
+from lightning_pose.traces import is_own_work, note_written
 from lightning_pose.training.eval_videos import eval_videos, predict_eval_videos
 from lightning_pose.types import UserError
 
@@ -70,14 +73,28 @@ def train(
             data=replace(data, data_dir=str(detector_dir / "cropped_images"), csv_file=str(cropped[0])),
         )
         csv_files = cropped
-    from lightning_pose.training.fit import fit
+    from lightning_pose.training.fit import end_following, fit
 
     with alone(output_dir) as waited:  # for a training that may have been this very one
-        fit(settings, read_labels(csv_files[0]), output_dir, keeps_finished or waited)
+        labels, is_followed = read_labels(csv_files[0]), predicts or keeps_finished
+        fit(settings, labels, output_dir, keeps_finished or waited, is_followed)
+        _tell_of_weights(output_dir)
         if predicts:
             predict(output_dir, csv_files)
             copy_predictions(csv_files[0], output_dir)
             predict_eval_videos(settings, output_dir, test_videos, detector_dir)
+        end_following(output_dir)
+
+
+def _tell_of_weights(model_dir: Path) -> None:
+    """Have ``provenance.json`` tell of a training that is kept, and that no command could tell of.
+
+    As when an interrupted command finished it, and what is told is of another training before.
+    """
+    told = read_provenance(model_dir)["files"]
+    for path in (model_dir / name for name in (CONFIG_FILE, SPLITS_FILE, WEIGHTS_FILE)):
+        if not is_own_work(path) and told.get(path.name, {}).get("sha256") != sha256(path):
+            note_written(path, path.stat())
 
 
 def copy_predictions(labels_csv: Path, model_dir: Path) -> None:

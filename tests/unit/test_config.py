@@ -35,8 +35,17 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("trainning: {max_epochs: 3}", "trainning", "did you mean training?"),
         ("training: {train_prob: abc}", "training.train_prob", "abc"),
         ("training: {train_prob: 1.5}", "training.train_prob", "1.5"),
-        ("training: {train_frames: 1.5}", "training.train_frames", "whole number"),
-        ("training: {train_frames: .nan}", "training.train_frames", "nan"),
+        ("training: {train_frames: 1.5}", "training.train_frames", "a whole number, found 1.5"),
+        ("workflow: {train_frames: [20, 50.5]}", "workflow.train_frames", "found [20.0, 50.5]"),
+        ("training: {train_frames: .inf}", "training.train_frames", "found inf"),
+        ("training: {train_frames: .nan}", "training.train_frames", "found nan"),
+        ("training: {optimizer_params: {learning_rate: .nan}}", "optimizer_params.learning_rate", "nan"),
+        ("training: {optimizer_params: {weight_decay: .nan}}", "optimizer_params.weight_decay", "nan"),
+        ("training: {optimizer_params: {backbone_factor: .inf}}", "optimizer_params.backbone_factor", "inf"),
+        ("training: {lr_scheduler_params: {multisteplr: {gamma: -0.5}}}", "multisteplr.gamma", "-0.5"),
+        ("training: {unfreezing_step: -1}", "training.unfreezing_step", "at least 0, or null, found -1"),
+        ("training: {min_epochs: -1}", "training.min_epochs", "at least 0, found -1"),
+        ("callbacks: {anneal_weight: {final_val: .nan}}", "callbacks.anneal_weight.final_val", "nan"),
         ("data: {image_resize_dims: {height: 100}}", "data.image_resize_dims.height", "100"),
         ("data: {keypoint_names: [a, a]}", "data.keypoint_names", "a twice"),
         ("data: {keypoint_names: [a, b], num_keypoints: 3}", "data.num_keypoints", "3"),
@@ -367,10 +376,28 @@ workflow:
         load_config(path, kind="pose", variant="short")
 
 
-@pytest.mark.parametrize("override", ["training.max_steps", "=3", "~training.max_steps"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "training.max_steps", "=3", "~training.max_steps", "data.csv_file=a,b.csv",
+        "training.max_steps=range(1,3)", "data.skeleton.99=a", "data.skeleton.x=a",
+    ],
+)  # fmt: skip
 def test_bad_overrides_are_named(override: str) -> None:
     with pytest.raises(UserError, match="--overrides"):
         load_config(ROOT / "config" / "chickadee.yaml", [override])
+
+
+def test_overrides_of_what_the_workflow_lays_over_settings_count(tmp_path: Path) -> None:
+    text = "training: {max_steps: 9}\nworkflow: {pose: {training: {max_steps: 5}}}"
+    path = write(tmp_path / "config.yaml", text)
+
+    def steps(*overrides: str) -> int | None:
+        return load_config(path, overrides, "pose").training.max_steps
+
+    assert steps() == 5
+    assert steps("workflow.pose.training.max_steps=2") == 2
+    assert steps("workflow.pose.training.max_steps=2", "training.max_steps=3") == 3
 
 
 @pytest.mark.parametrize(

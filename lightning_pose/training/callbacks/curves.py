@@ -55,7 +55,8 @@ class Curves(Callback):
                 if name != "loss":
                     self._writer.add_scalar(f"train_{name}", float(value), step)
             for group, name in zip(trainer.optimizers[0].param_groups, ("head", "backbone"), strict=False):
-                self._writer.add_scalar(f"learning_rate_{name}", group["lr"], step)
+                rate = group["initial_lr"] * module.rate_factor(step - 1)  # that of the step, not of the next
+                self._writer.add_scalar(f"learning_rate_{name}", rate, step)
         if self.validation.errors_px is not self._seen:
             self._seen = self.validation.errors_px
             self._add_validation(trainer, module, step)

@@ -38,33 +38,31 @@ class FiniteLoss(Callback):
         """Remember which images the next loss is of."""
         self._latest = module.start + index, batch["row"]
 
-    def on_before_backward(self, trainer: pl.Trainer, module: Any, loss: torch.Tensor) -> None:
+    def on_before_backward(self, _trainer: pl.Trainer, module: Any, loss: torch.Tensor) -> None:
         """Raise `UserError` if the loss is not finite, on a CPU."""
         if module.device.type != "cuda" and self._latest is not None and not torch.isfinite(loss):
             number, rows = self._latest
-            self._stop(trainer, module, number, loss, rows)
+            self._stop(module, number, loss, rows)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int
+        self, _trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int
     ) -> None:
         """Raise `UserError` if the loss before was not finite, on a GPU."""
         if module.device.type != "cuda":
             return
         waiting, self._before = self._before, (module.start + index, outputs["loss"].detach(), batch["row"])
         if waiting is not None and not torch.isfinite(waiting[1]):
-            self._stop(trainer, module, *waiting)
+            self._stop(module, *waiting)
 
-    def _stop(
-        self, trainer: pl.Trainer, module: Any, number: int, loss: torch.Tensor, rows: torch.Tensor
-    ) -> None:
+    def _stop(self, module: Any, number: int, loss: torch.Tensor, rows: torch.Tensor) -> None:
         names = [self.image_paths[row] for row in rows.tolist()]
         listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         expected = "a finite loss (a lower training.optimizer_params.learning_rate, or fp32, may help)"
         step = number // module.plan.accumulate + 1
-        found = f"{float(loss.detach())}{self._keep(trainer, module)}"
+        found = f"{float(loss.detach())}{self._keep(module)}"
         raise UserError(Problem(f"training step {step}, images {listed}", expected, found))
 
-    def _keep(self, trainer: pl.Trainer, module: Any) -> str:
+    def _keep(self, module: Any) -> str:
         """Write the latest weights, or, where they are no numbers either, the best so far; say which."""
         state = {key: value.detach().cpu() for key, value in module.result.state_dict().items()}
         name = "the weights before it"
@@ -72,6 +70,5 @@ class FiniteLoss(Callback):
             if self.validation.best is None:
                 return "; no weights are kept, since none were finite when they were last looked at"
             state, name = self.validation.best, f"the best weights, of step {self.validation.step},"
-        if trainer.is_global_zero:
-            write_weights(state, self.output)
+        write_weights(state, self.output)  # by whichever process: those of all are the same
         return f"; {name} are kept in {self.output}"

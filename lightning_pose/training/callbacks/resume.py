@@ -88,7 +88,10 @@ class Checkpoints(Callback):
         raise SystemExit(SIGNAL_CODE + (self._signal or signal.SIGTERM))
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, _o: Any, _b: Any, index: int) -> None:
-        """Save the state where it is due; the last step's is none, since the weights follow at once."""
+        """Save the state where it is due, and leave if asked to.
+
+        The last step's state is none, and nobody leaves after it, since the weights follow at once.
+        """
         step = module.steps_done(index)
         if step is None:
             return
@@ -98,7 +101,9 @@ class Checkpoints(Callback):
         if self._signal is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
         is_due = self._signal is not None or time.monotonic() - self._saved >= self.every_s
-        if is_due and step < module.plan.steps and trainer.is_global_zero:
+        if step == module.plan.steps:
+            return
+        if is_due and trainer.is_global_zero:
             self._save(trainer, module, module.start + index + 1)
         if self._signal is not None:
             logger.warning("stopped after step %d: the same command goes on from there", step)
@@ -129,6 +134,12 @@ class Checkpoints(Callback):
         """Remove the state of a finished training; its weights are written by now."""
         if trainer.is_global_zero:
             (self.folder / FILE).unlink(missing_ok=True)
+
+    def leave_if_asked(self) -> None:
+        """Leave if a signal came after the last step: what follows the training shall not begin."""
+        if self._signal is not None:
+            logger.warning("stopped after the training: the same command goes on from there")
+            raise SystemExit(SIGNAL_CODE + self._signal)
 
     def on_exception(self, trainer: pl.Trainer, _module: Any, exception: BaseException) -> None:
         """Hand signals back: who goes on after a training that was stopped is not asked to end again."""

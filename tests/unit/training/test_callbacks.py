@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import os
 import pty
 import re
@@ -16,8 +17,9 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
+from lightning_pose.config import to_yaml
 from lightning_pose.models.network import PoseNetwork
-from lightning_pose.settings import OptimizerParams, Precision, TrainingSettings
+from lightning_pose.settings import CosineParams, OptimizerParams, Precision, ScheduleParams, TrainingSettings
 from lightning_pose.training.average import MovingAverage
 from lightning_pose.training.callbacks.finite import FiniteLoss
 from lightning_pose.training.callbacks.validation import Validation
@@ -85,7 +87,9 @@ def test_the_log_says_how_far_it_is(train, monkeypatch, caplog) -> None:
 
 
 def test_curves_are_there_for_loss_rates_errors_and_images(train) -> None:
-    events = curves(train(max_steps=6, log_every_n_steps=2, check_val_every_n_epoch=1))
+    cosine = ScheduleParams(cosine=CosineParams(warmup=0.0))
+    options = {"max_steps": 6, "log_every_n_steps": 2, "lr_scheduler_params": cosine}
+    events = curves(train(**options))
     assert set(events.Tags()["scalars"]) == {
         "train_loss", "learning_rate_head", "learning_rate_backbone", "val_pixel_error",
         *(f"val_pixel_error_of/{name}" for name in NAMES),
@@ -93,6 +97,9 @@ def test_curves_are_there_for_loss_rates_errors_and_images(train) -> None:
     assert [point.step for point in events.Scalars("train_loss")] == [2, 4, 6]
     assert [point.step for point in events.Scalars("val_pixel_error")] == [2, 4, 6]
     assert [image.step for image in events.Images("validation")] == [2, 4, 6]
+    expected = [1e-2 * 0.5 * (1 + math.cos(math.pi * done / 6)) for done in (1, 3, 5)]  # before the step
+    rates = [point.value for point in events.Scalars("learning_rate_head")]
+    assert rates == pytest.approx(expected)
     panel = events.Images("validation")[0]
     assert (panel.width, panel.height) == (2 * 64, 64)
 
@@ -252,11 +259,17 @@ def test_clipping_bounds_the_step(train) -> None:
 
 
 @pytest.mark.parametrize(
-    "found", ["DefaultCPUAllocator: can't allocate memory: you tried", "CUDA out of memory."]
+    "found",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("CUDA out of memory."),
+        MemoryError("Unable to allocate 9.31 GiB for an array"),
+    ],
+    ids=str,
 )
 def test_too_little_memory_says_what_to_lower(train, monkeypatch, found) -> None:
     def fail(*_):
-        raise RuntimeError(found)
+        raise found
 
     monkeypatch.setattr(PoseModule, "training_step", fail)
     with pytest.raises(UserError, match=r"lower training\.train_batch_size.*4 images of 64x64"):
@@ -277,6 +290,10 @@ def test_more_gpus_than_there_are_are_refused(monkeypatch) -> None:
     assert [count_processes(TrainingSettings(num_gpus=count)) for count in (0, 1, 2)] == [1, 1, 2]
     with pytest.raises(UserError, match="num_gpus: expected at most 2, found 3"):
         count_processes(TrainingSettings(num_gpus=3))
+    with pytest.raises(
+        UserError, match=r"num_gpus: expected at most training\.train_batch_size, 1, .* found 2"
+    ):
+        count_processes(TrainingSettings(num_gpus=2, train_batch_size=1))
 
 
 def test_half_precision_needs_a_gpu(train) -> None:
@@ -328,6 +345,48 @@ def test_two_processes_train_one_model(data, tmp_path) -> None:
     assert 0 < max(distance) < 0.1
     status = json.loads((tmp_path / "2" / "train_status.json").read_text())
     assert (status["state"], status["step"]) == ("finished", 3)
+
+
+ONE_OF_TWO = """
+import os, signal, sys
+from pathlib import Path
+import torch
+import lightning_pose.training.fit as module
+from lightning_pose.cli.main import main
+from lightning_pose.training.module import PoseModule
+
+
+class Ended(PoseModule):
+    def training_step(self, batch, index):
+        output = super().training_step(batch, index)
+        if index == 1 and sys.argv[1] == "fails":
+            output["loss"] = output["loss"] * float("nan")
+        elif index == 1 and self.global_rank == 1:
+            os.kill(os.getppid(), signal.SIGTERM)
+        return output
+
+
+if __name__ == "__main__":
+    module.pick_device = lambda: torch.device("cpu")
+    module.count_processes = lambda _: 2
+    module.PoseModule = Ended
+    sys.exit(main(["train", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "code"), [("asked", 143), ("fails", 2)])
+def test_what_ends_one_of_two_processes_ends_both(data, tmp_path, what, code) -> None:
+    script, config = tmp_path / "train.py", tmp_path / "tiny.yaml"
+    script.write_text(ONE_OF_TWO)
+    config.write_text(to_yaml(tiny_settings(data[0], max_steps=10**6)))
+    command = [sys.executable, str(script), what, str(config), "--output_dir", str(tmp_path / "model")]
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
+    assert done.returncode == code
+    if what == "fails":
+        assert done.stderr.splitlines()[-1].startswith("litpose train: training step 2, images images_0/")
+        assert (tmp_path / "model" / "last_good.safetensors").is_file()
 
 
 def test_compiling_that_fails_is_left_out(train, monkeypatch, caplog) -> None:

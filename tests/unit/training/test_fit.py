@@ -123,6 +123,22 @@ def test_the_last_steps_are_validated_too(train, caplog) -> None:
     assert list(logged_errors(caplog)) == [4, 5]
 
 
+def test_early_stopping_that_never_comes_is_told_of(train, caplog) -> None:
+    train(max_steps=2, early_stopping=True)
+    assert "early_stopping: without effect" in caplog.text
+    caplog.clear()
+    train(max_steps=2, early_stopping=True, min_steps=1)
+    assert "without effect" not in caplog.text
+
+
+def test_the_status_of_another_training_is_gone(train, monkeypatch) -> None:
+    folder = train(max_steps=2)
+    monkeypatch.setattr("lightning_pose.training.fit._trainer", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(max_steps=3)
+    assert not (folder / "train_status.json").exists()
+
+
 @pytest.mark.parametrize("min_epochs", [1, 12])
 def test_training_stops_early_once_validation_stalls(train, caplog, min_epochs) -> None:
     caplog.set_level(logging.INFO)

@@ -13,9 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lightning_pose.cli.main import main
+from lightning_pose.config import to_yaml
+from lightning_pose.io.files import sha256
+from lightning_pose.io.provenance import read_provenance
 from lightning_pose.settings import OptimizerParams, Precision
 from lightning_pose.training.callbacks.resume import Checkpoints
-from lightning_pose.training.fit import fit
+from lightning_pose.training.callbacks.validation import Validation
+from lightning_pose.training.fit import end_following, fit
 from tests.unit.training.squares import tiny_settings
 
 STEPS = 9
@@ -38,7 +43,7 @@ def train(data, tmp_path, monkeypatch):
     monkeypatch.setattr("lightning_pose.training.fit.pick_device", lambda: torch.device("cpu"))
     original = Checkpoints.on_train_batch_end
 
-    def run(name, stop_after=None, trouble=None, labels=data[1], **training):
+    def run(name, stop_after=None, trouble=None, labels=data[1], is_followed=False, columns=None, **training):
         def interrupted(self, trainer, module, outputs, batch, index):
             original(self, trainer, module, outputs, batch, index)
             if module.start + index + 1 == stop_after:
@@ -46,7 +51,9 @@ def train(data, tmp_path, monkeypatch):
 
         monkeypatch.setattr(Checkpoints, "on_train_batch_end", interrupted)
         options = {"precision": Precision.fp32, "max_steps": STEPS, "checkpoint_every_s": 0, **training}
-        fit(tiny_settings(data[0], **options), labels, tmp_path / name)
+        settings = tiny_settings(data[0], **options)
+        settings.data.columns_for_singleview_pca = columns
+        fit(settings, labels, tmp_path / name, is_followed=is_followed)
         return tmp_path / name
 
     return run
@@ -129,6 +136,30 @@ def test_a_person_who_asks_twice_is_heard_at_once(train, tmp_path) -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["on_train_batch_end", "on_train_end"])
+def test_a_signal_in_the_last_moments_loses_nothing(train, tmp_path, monkeypatch, moment, number) -> None:
+    undisturbed = files_of(train("undisturbed"))
+    original = getattr(Validation, moment)
+
+    def asked(self, trainer, module, *batch):
+        if not batch or module.steps_done(batch[-1]) == STEPS:
+            os.kill(os.getpid(), number)
+        original(self, trainer, module, *batch)
+
+    monkeypatch.setattr(Validation, moment, asked)
+    with pytest.raises(SystemExit) as left:
+        train("asked", checkpoint_every_s=1e6, is_followed=True)
+    assert left.value.code == 128 + number
+    assert files_of(tmp_path / "asked") == undisturbed
+    written = (tmp_path / "asked" / "model.safetensors").stat().st_mtime_ns
+    train("asked", checkpoint_every_s=1e6, is_followed=True)
+    assert (tmp_path / "asked" / "model.safetensors").stat().st_mtime_ns == written
+    end_following(tmp_path / "asked")
+    assert not (tmp_path / "asked" / "checkpoints").exists()
+    assert files_of(train("alone", checkpoint_every_s=1e6)) == undisturbed  # nothing follows: it just ends
+
+
 def test_a_step_that_takes_too_long_is_given_up(train, monkeypatch, caplog) -> None:
     undisturbed = files_of(train("undisturbed"))
     monkeypatch.setattr("lightning_pose.training.callbacks.resume.STEP_S", 0.1)
@@ -174,11 +205,12 @@ def test_changed_labels_start_afresh_and_say_so(train, data, caplog) -> None:
     assert files_of(folder) == files_of(train("fresh", labels=moved))
 
 
-def test_another_number_of_workers_goes_on(train, caplog) -> None:
+@pytest.mark.parametrize("change", [{"num_workers": 1}, {"columns": [0, 1]}], ids=str)
+def test_what_no_weights_depend_on_starts_nothing_afresh(train, caplog, change) -> None:
     undisturbed = files_of(train("undisturbed"))
     with pytest.raises(PowerCut):
         train("cut", 5, cut_off)
-    assert files_of(train("cut", num_workers=1)) == undisturbed
+    assert files_of(train("cut", **change)) == undisturbed
     assert "afresh" not in caplog.text
 
 
@@ -234,6 +266,27 @@ def test_early_stopping_is_remembered(train) -> None:
         with pytest.raises(PowerCut):
             train("cut", stop_after, cut_off, **training)
         assert files_of(train("cut", **training)) == files_of(undisturbed)
+
+
+def test_interrupted_in_its_predictions_a_command_goes_on_with_these(
+    data, tmp_path, monkeypatch, caplog
+) -> None:
+    config, folder = tmp_path / "tiny.yaml", tmp_path / "model"
+    config.write_text(to_yaml(tiny_settings(data[0])))
+    command = ["train", str(config), "--output_dir", str(folder)]
+    assert main([*command, "--overrides", "training.max_steps=2"]) == 0  # what is told of is of this one
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning_pose.training.run.predict", lambda *_: signal.raise_signal(signal.SIGINT))
+        assert main(command) == 130
+    weights = folder / "model.safetensors"
+    written = weights.stat().st_mtime_ns
+    assert main(command) == 0
+    assert weights.stat().st_mtime_ns == written
+    assert read_provenance(folder)["files"][weights.name]["sha256"] == sha256(weights)
+    assert main(["predict", str(folder), "labels.csv"]) == 0
+    assert "changed by hand" not in caplog.text
+    assert main(command) == 0  # nothing was interrupted: asked for again, it is done again
+    assert weights.stat().st_mtime_ns != written
 
 
 @pytest.mark.slow
