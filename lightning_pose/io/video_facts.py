@@ -129,7 +129,7 @@ def stated_frames(path: Path) -> int:
     _must_be_file(Path(path))
     try:
         with av.open(ffmpeg_name(path)) as container:
-            return container.streams.video[0].frames
+            return _in_header(container.streams.video[0])
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise UserError(Problem(str(path), "a video", f"unreadable ({first_line(error)})")) from None
 
@@ -262,11 +262,16 @@ def _missing_by_header(container: Any, packets: np.ndarray) -> int:
     if "mov" in container.format.name:  # an edit list may leave out frames that the header counts
         return len(stream.index_entries) - len(packets)
     if container.format.name != "avi" or not len(packets):
-        return int(stream.frames - len(packets))
+        return _in_header(stream) - len(packets)
     # frames that a camera dropped are counted, and time passes for them, but nothing is stored
     step = int(np.median(np.diff(packets["dts"]))) if len(packets) > 1 else 1
     reached = max(int(packets["dts"].max()) + step, len(packets))
-    return 0 if stream.frames >= UNKNOWN_LENGTH else int(stream.frames - reached)
+    return _in_header(stream) - reached
+
+
+def _in_header(stream: Any) -> int:
+    """Return how many frames the header states; 0 = none."""
+    return 0 if stream.frames >= UNKNOWN_LENGTH else int(stream.frames)
 
 
 def _refuse_large(path: Path, context: Any) -> None:
