@@ -187,7 +187,8 @@ def _check_outputs(args: argparse.Namespace) -> None:
     from lightning_pose.io.destination import check_destinations, refuse_inputs
 
     named = {name: path for name in OUTPUT_FILES if (path := getattr(args, name, None)) is not None}
-    outputs, first = list(named.values()), {}
+    outputs = list(named.values())
+    first: dict[Path, str] = {}
     for name, path in named.items():
         if first.setdefault(path.resolve(), name) != name:
             raise UserError(Problem(f"--{name}", f"another file than --{first[path.resolve()]}", str(path)))

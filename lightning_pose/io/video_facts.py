@@ -219,9 +219,10 @@ def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
     stream = container.streams.video[0]
     _refuse_large(path, stream.codec_context)
     context, unit_s = stream.codec_context, float(stream.time_base)
+    missing = _missing_by_header(container, packets)
     is_counted = not packets["has_time"][packets["is_shown"]].all()
     if is_counted:  # some have no time at all: none can be compared with another's
-        packets, unit_s = _counted(packets), float(1 / (stream.guessed_rate or USUAL_RATE))
+        packets, unit_s = _counted(path, packets), float(1 / (stream.guessed_rate or USUAL_RATE))
     shown = packets[packets["is_shown"]]
     if not is_counted and _begins_in_the_middle(packets):
         shown = shown[shown["tick"] >= _first_tick(path)]
@@ -230,9 +231,9 @@ def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
     # AVI tells no order of showing: it is guessed from the packets that follow
     is_guessed = context.has_b_frames and container.format.name == "avi"
     has_wrong_order = is_guessed and not is_reordered
-    is_timed = bool(packets["has_tick"].all() and (np.diff(ticks) > 0).all()) and not has_wrong_order
-    by_time = 0 if is_counted else _missing_by_time(stream, shown)
-    missing = max(_missing_by_header(container, packets), by_time, 0)
+    is_told = bool(packets["has_tick"].all() and (np.diff(ticks) > 0).all())
+    is_timed = is_told and not has_wrong_order and not is_counted
+    missing = max(missing, 0 if is_counted else _missing_by_time(stream, shown), 0)
     keys = shown["tick"][shown["is_key"] & any(name in container.format.name for name in INDEXED)]
     sure = ticks[: _count_sure(packets, ticks, missing > 0, is_guessed)]
     return VideoFacts(
@@ -248,12 +249,44 @@ def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
     )
 
 
-def _counted(packets: np.ndarray) -> np.ndarray:
-    """Return packets with their numbers, in the order of decoding, in place of times."""
-    packets = packets.copy()
+def _counted(path: Path, packets: np.ndarray) -> np.ndarray:
+    """Return packets whose frames can be shown, numbered in the order of decoding in place of times."""
+    packets = np.delete(packets, _lost_at_the_beginning(path, packets["is_whole"]))
     packets["tick"] = packets["dts"] = np.arange(len(packets))
     packets["end"] = packets["tick"] + 1
     return packets
+
+
+def _lost_at_the_beginning(path: Path, is_whole: np.ndarray) -> list[int]:
+    """Return which packets before the second one that is shown need others that are not in the file.
+
+    Damaged ones behind the first that is shown are not among them.
+    """
+    import av
+
+    shown: set[int] = set()
+    with av.open(ffmpeg_name(path)) as container:
+        context = container.streams.video[0].codec_context
+        limit_frames(context)
+        packets = (packet for packet in container.demux(container.streams.video[0]) if packet.size)
+        for number, packet in enumerate(packets):
+            if len(shown) > 1 and packet.is_keyframe:
+                break
+            packet.pts = number
+            shown |= _numbers_shown(context, packet)
+        shown |= _numbers_shown(context, None)
+    first, second = sorted(shown)[:2] if len(shown) > 1 else (0, 0)
+    return [own for own in range(second) if own not in shown and (own < first or is_whole[own])]
+
+
+def _numbers_shown(context: Any, packet: Any) -> set[int]:
+    """Return the numbers, in place of times, of the frames that a packet finishes; None = the last ones."""
+    import av
+
+    try:
+        return {int(frame.pts) for frame in context.decode(packet) if frame.pts is not None}
+    except av.FFmpegError:  # of a frame that needs others
+        return set()
 
 
 def _missing_by_header(container: Any, packets: np.ndarray) -> int:

@@ -1,5 +1,6 @@
 """Row i is frame i, by the bar code in each frame, for every reader, codec and container."""
 
+import re
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -197,6 +198,36 @@ def test_an_avi_that_was_written_into_a_pipe_states_no_number(films, tmp_path) -
 def test_frames_without_times_are_spaced_by_the_rate(films) -> None:
     facts = probe_video(films("h264.mpg"))
     assert facts.times_s == pytest.approx(np.arange(COUNT) / RATE)
+
+
+def test_frames_without_times_that_need_some_before_the_beginning_do_not_count(films, tmp_path) -> None:
+    content, path = films("h264.mpg").read_bytes(), tmp_path / "cut.mpg"
+    packs = [match.start() for match in re.finditer(b"\0\0\1\xba", content)]
+    path.write_bytes(content[packs[1] :])
+    with av.open(str(path)) as container:
+        shown = [read_code(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    video = open_video(path)
+    assert codes(video.read(0, video.frame_count)) == shown == list(range(shown[0], COUNT))
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_an_open_gop_cut_out_into_matroska(films, tmp_path, first) -> None:
+    """Its first frames are shown before the key frame, at times below 0, which Matroska does not tell."""
+    path = tmp_path / "a.mkv"
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(films("hevc.mp4"))) as source, av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        key = [place for place, packet in enumerate(packets) if packet.is_keyframe][first]
+        zero = packets[key].pts
+        for packet in packets[key:]:
+            packet.stream, packet.pts, packet.dts = stream, packet.pts - zero, packet.dts - zero
+            container.mux(packet)
+    with av.open(str(path)) as container:
+        assert any(packet.pts is None and packet.size for packet in container.demux(video=0))
+    video = open_video(path)
+    shown = codes(video.read(0, video.frame_count))
+    assert shown == list(range(shown[0], COUNT))
 
 
 def test_a_codec_that_nothing_decodes_is_named(tmp_path) -> None:
