@@ -186,10 +186,15 @@ def _check_working_folder() -> None:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Refuse, before any work, outputs that cannot be written or are read."""
+    """Refuse, before any work, outputs that cannot be written, are read, or would replace one another."""
     from lightning_pose.io.destination import check_destinations, refuse_inputs
 
-    outputs = [path for name in OUTPUT_FILES if (path := getattr(args, name, None)) is not None]
+    named = {name: path for name in OUTPUT_FILES if (path := getattr(args, name, None)) is not None}
+    outputs = list(named.values())
+    first: dict[Path, str] = {}
+    for name, path in named.items():
+        if first.setdefault(path.resolve(), name) != name:
+            raise UserError(Problem(f"--{name}", f"another file than --{first[path.resolve()]}", str(path)))
     takes_folder = args.command in OUTPUT_FOLDERS
     check_destinations(path for path in outputs if not (takes_folder and path.is_dir()))
     refuse_inputs(outputs, _paths(value for name, value in vars(args).items() if name not in OUTPUT_FILES))

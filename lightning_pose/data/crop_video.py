@@ -15,6 +15,7 @@ from lightning_pose.data.clips import as_box, read_video_boxes
 from lightning_pose.data.cut import crop_image
 from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
 from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, write_manifest
+from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.files import alone, sha256
 from lightning_pose.io.video import Video, open_video
 from lightning_pose.io.video_damage import check_video
@@ -46,14 +47,16 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
     Raises
     ------
     UserError
-        If the video is damaged, or the boxes are not those of its frames; nothing is then left.
+        If the video is damaged, the boxes are not those of its frames, or `output_dir` cannot be written;
+        nothing is then left.
     """
     if crop_hw[0] % 2 or crop_hw[1] % 2:
         expected = "an even height and width, as H.264 has them"
         raise UserError(Problem("--crop_size", expected, "{}x{}".format(*crop_hw)))
+    output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
+    check_destinations([output])
     facts = check_video(video, advice=f"make a whole one of these: {how_to_convert(video)}").facts
     xywh_px = read_video_boxes(bbox_csv, facts)
-    output, manifest = output_dir / f"cropped_{video.stem}.mp4", output_dir / MANIFEST
     with alone(output_dir):
         _write_crops(facts, xywh_px, output, crop_hw)
         own_boxes = output_dir / BOXES_FILE

@@ -102,15 +102,25 @@ def open_video(
 
         return PyAvVideo(facts)
     if library is VideoLibrary.opencv:
-        from lightning_pose.io.video_opencv import OpenCvVideo
-
-        return OpenCvVideo(facts)
+        return _by_opencv(facts)
     if not _has_dali():
         found = "none (pip install lightning-pose-cropzoom[gpu], or dali.library: pyav)"
         raise UserError(Problem("dali.library", "NVIDIA DALI", found))
     from lightning_pose.io.video_dali import DaliVideo
 
     return DaliVideo(facts, on_gpu)
+
+
+def _by_opencv(facts: VideoFacts) -> Video:
+    from lightning_pose.io.video_opencv import OpenCvVideo
+    from lightning_pose.io.video_pyav import PyAvVideo
+
+    video = PyAvVideo(facts)
+    if video.is_interlaced:
+        logger.warning("%s: decoded by PyAV, as interlaced videos are: OpenCV 5 shows black", facts.path)
+        return video
+    video.close()
+    return OpenCvVideo(facts)
 
 
 def _has_dali() -> bool:

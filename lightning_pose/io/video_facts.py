@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from lightning_pose.io.images import LARGEST_IMAGE_PX
-from lightning_pose.io.video_packets import outer_check
+from lightning_pose.io.video_packets import outer_check, packed_check
 from lightning_pose.traces import note_read
 from lightning_pose.types import Problem, UserError, first_line
 
 UNEVEN = 0.5  # of the usual time between frames: more deviation is a variable frame rate
 INDEXED = ("mov", "matroska", "avi")  # containers that tell where each frame lies
 GAP = 1.5  # frames that a video may end before the time that its header tells
+USUAL_RATE = 30  # frames/s where nothing tells
+UNKNOWN_LENGTH = 1 << 30  # what FFmpeg writes into an AVI's header that it cannot go back to
 PREDICTS_THESE = "litpose predict --allow_truncated predicts these"  # frames before the damage
 
 
@@ -127,7 +129,7 @@ def stated_frames(path: Path) -> int:
     _must_be_file(Path(path))
     try:
         with av.open(ffmpeg_name(path)) as container:
-            return container.streams.video[0].frames
+            return _in_header(container.streams.video[0])
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise UserError(Problem(str(path), "a video", f"unreadable ({first_line(error)})")) from None
 
@@ -183,49 +185,55 @@ def _scan(path: Path) -> VideoFacts:
         raise UserError(Problem(str(path), "a video", found)) from None
 
 
-# of a packet: when its frame is shown, decoded and no longer shown, and how it is
-PACKET = np.dtype([("tick", "i8"), ("dts", "i8"), ("end", "i8"), ("has_tick", "?"), ("is_key", "?"),
-                   ("is_shown", "?"), ("is_whole", "?")])  # fmt: skip
+# of a packet: when its frame is shown, decoded and no longer shown, and how it is; `has_tick` tells whether
+# it is known when it is shown, `has_time` whether any time of it is
+PACKET = np.dtype([("tick", "i8"), ("dts", "i8"), ("end", "i8"), ("has_tick", "?"), ("has_time", "?"),
+                   ("is_key", "?"), ("is_shown", "?"), ("is_whole", "?")])  # fmt: skip
 
 
-def _packets(container: Any, size: int) -> Iterator[tuple[int, int, int, bool, bool, bool, bool]]:
+def _packets(container: Any, size: int) -> Iterator[tuple[int, int, int, bool, bool, bool, bool, bool]]:
     """Yield a `PACKET` for each picture, in the order of decoding, up to where the file cannot be read on."""
     import av
 
     stream = container.streams.video[0]
-    is_picture = outer_check(stream.codec_context)
+    is_picture, is_packed = outer_check(stream.codec_context), packed_check(stream.codec_context)
     packets = container.demux(stream)
     for number in count():
         try:
             packet = next((own for own in packets if own.size), None)
         except av.FFmpegError:
-            yield number, number, number, False, False, False, False
+            yield number, number, number, False, False, False, False, False
             return
         if packet is None:
             return
         tick = next((own for own in (packet.pts, packet.dts) if own is not None), number)
         is_inside = packet.pos is None or packet.pos < 0 or packet.pos + packet.size <= size
         is_whole = is_inside and not packet.is_corrupt and is_picture(packet)
-        dts, has_tick = tick if packet.dts is None else packet.dts, packet.pts is not None
+        dts, has_time = tick if packet.dts is None else packet.dts, (packet.pts, packet.dts) != (None, None)
+        has_tick = packet.pts is not None and not is_packed(packet)
         end = tick + (packet.duration or 0)
-        yield tick, dts, end, has_tick, packet.is_keyframe, not packet.is_discard, is_whole
+        yield tick, dts, end, has_tick, has_time, packet.is_keyframe, not packet.is_discard, is_whole
 
 
 def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
     stream = container.streams.video[0]
     _refuse_large(path, stream.codec_context)
-    context, shown = stream.codec_context, packets[packets["is_shown"]]
-    if _begins_in_the_middle(packets):
+    context, unit_s = stream.codec_context, float(stream.time_base)
+    missing = _missing_by_header(container, packets)
+    is_counted = not packets["has_time"][packets["is_shown"]].all()
+    if is_counted:  # some have no time at all: none can be compared with another's
+        packets, unit_s = _counted(path, packets), float(1 / (stream.guessed_rate or USUAL_RATE))
+    shown = packets[packets["is_shown"]]
+    if not is_counted and _begins_in_the_middle(packets):
         shown = shown[shown["tick"] >= _first_tick(path)]
     ticks = np.sort(shown["tick"])
     is_reordered = bool((np.diff(shown["tick"]) < 0).any())
     # AVI tells no order of showing: it is guessed from the packets that follow
     is_guessed = context.has_b_frames and container.format.name == "avi"
     has_wrong_order = is_guessed and not is_reordered
-    is_timed = bool(packets["has_tick"].all() and (np.diff(ticks) > 0).all()) and not has_wrong_order
-    # an edit list of MP4 may leave out frames that its header counts, but the index does not
-    in_header = len(stream.index_entries) if "mov" in container.format.name else stream.frames
-    missing = max(in_header - len(packets), _missing_by_time(stream, shown), 0)
+    is_told = bool(packets["has_tick"].all() and (np.diff(ticks) > 0).all())
+    is_timed = is_told and not has_wrong_order and not is_counted
+    missing = max(missing, 0 if is_counted else _missing_by_time(stream, shown), 0)
     keys = shown["tick"][shown["is_key"] & any(name in container.format.name for name in INDEXED)]
     sure = ticks[: _count_sure(packets, ticks, missing > 0, is_guessed)]
     return VideoFacts(
@@ -234,11 +242,69 @@ def _facts_of(path: Path, container: Any, packets: np.ndarray) -> VideoFacts:
         context.height,
         context.width,
         sure,
-        float(stream.time_base),
+        unit_s,
         np.flatnonzero(np.isin(sure, keys)),
         is_timed,
         len(ticks) + missing,
     )
+
+
+def _counted(path: Path, packets: np.ndarray) -> np.ndarray:
+    """Return packets whose frames can be shown, numbered in the order of decoding in place of times."""
+    packets = np.delete(packets, _lost_at_the_beginning(path, packets["is_whole"]))
+    packets["tick"] = packets["dts"] = np.arange(len(packets))
+    packets["end"] = packets["tick"] + 1
+    return packets
+
+
+def _lost_at_the_beginning(path: Path, is_whole: np.ndarray) -> list[int]:
+    """Return which packets before the second one that is shown need others that are not in the file.
+
+    Damaged ones behind the first that is shown are not among them.
+    """
+    import av
+
+    shown: set[int] = set()
+    with av.open(ffmpeg_name(path)) as container:
+        context = container.streams.video[0].codec_context
+        limit_frames(context)
+        packets = (packet for packet in container.demux(container.streams.video[0]) if packet.size)
+        for number, packet in enumerate(packets):
+            if len(shown) > 1 and packet.is_keyframe:
+                break
+            packet.pts = number
+            shown |= _numbers_shown(context, packet)
+        shown |= _numbers_shown(context, None)
+    first, second = sorted(shown)[:2] if len(shown) > 1 else (0, 0)
+    return [own for own in range(second) if own not in shown and (own < first or is_whole[own])]
+
+
+def _numbers_shown(context: Any, packet: Any) -> set[int]:
+    """Return the numbers, in place of times, of the frames that a packet finishes; None = the last ones."""
+    import av
+
+    try:
+        return {int(frame.pts) for frame in context.decode(packet) if frame.pts is not None}
+    except av.FFmpegError:  # of a frame that needs others
+        return set()
+
+
+def _missing_by_header(container: Any, packets: np.ndarray) -> int:
+    """Return how many packets there should be besides those that are there, as the file's header counts."""
+    stream = container.streams.video[0]
+    if "mov" in container.format.name:  # an edit list may leave out frames that the header counts
+        return len(stream.index_entries) - len(packets)
+    if container.format.name != "avi" or not len(packets):
+        return _in_header(stream) - len(packets)
+    # frames that a camera dropped are counted, and time passes for them, but nothing is stored
+    step = int(np.median(np.diff(packets["dts"]))) if len(packets) > 1 else 1
+    reached = max(int(packets["dts"].max()) + step, len(packets))
+    return _in_header(stream) - reached
+
+
+def _in_header(stream: Any) -> int:
+    """Return how many frames the header states; 0 = none."""
+    return 0 if stream.frames >= UNKNOWN_LENGTH else int(stream.frames)
 
 
 def _refuse_large(path: Path, context: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 Check = Callable[[Any], bool]
 FORBIDDEN = 0x80  # the first bit of a header, always 0
+VOP = b"\0\0\1\xb6"  # begins a picture of MPEG-4
 
 
 def outer_check(context: Any) -> Check:
@@ -29,6 +30,16 @@ def outer_check(context: Any) -> Check:
             return lambda packet: _has_nal_units(memoryview(packet), size)
         return lambda packet: bytes(memoryview(packet)[:8]).lstrip(b"\0")[:1] == b"\1"
     return _OTHERS.get(codec, lambda packet: True)
+
+
+def packed_check(context: Any) -> Check:
+    """Return what tells whether a packet holds a later picture too, as DivX and XviD pack them into AVI.
+
+    The decoder gives such pictures times of each other's packets.
+    """
+    if context.codec.canonical_name != "mpeg4":
+        return lambda packet: False
+    return lambda packet: bytes(packet).count(VOP) > 1
 
 
 def _has_nal_units(data: memoryview, size: int) -> bool:

@@ -40,6 +40,7 @@ class PyAvVideo(Video):
             found = f"codec {facts.codec}, not decoded here ({self._error or 'no picture'})"
             expected = f"a video that FFmpeg decodes ({how_to_convert(facts.path)} converts it)"
             raise UserError(Problem(str(facts.path), expected, found))
+        self.is_interlaced = bool(self._ahead.interlaced_frame)
         self._size = self._ahead.width, self._ahead.height
         self._quarters = round(self._ahead.rotation / QUARTER_DEG) % 4
 

@@ -70,7 +70,7 @@ class VideoClips:
     Parameters
     ----------
     name : of the file.
-    frame_hw : height and width, pixels.
+    frame_hw : height and width of the frames as they are shown, pixels.
     seconds : how long it is.
     measure : what `trace` is.
     trace : array, (T,)
@@ -217,7 +217,7 @@ def _cut_video(
     times_s = facts.times_s
     rate = (len(times_s) - 1) / times_s[-1] if len(times_s) > 1 and times_s[-1] > 0 else 1.0
     digest, video = sha256(facts.path), open_video(facts)
-    clips = []
+    clips, frame_hw = [], video.frame_hw()
     for start, stop in find_moments(trace, max(round(seconds * rate), 1), count):
         name = hashlib.sha256(f"{digest} {start} {stop}".encode()).hexdigest()[:16] + ".mp4"
         size = _cut(video, start, stop, folder / CLIPS / name, known.get(name))
@@ -229,7 +229,7 @@ def _cut_video(
         clips.append(Clip(name, start, start_s, times_s[part] - start_s, frames, size))
     video.close()
     duration = float(times_s[-1]) + 1 / rate
-    return VideoClips(facts.path.name, (facts.height, facts.width), duration, measure, trace, clips)
+    return VideoClips(facts.path.name, frame_hw, duration, measure, trace, clips)
 
 
 def _read(member: VideoMember, frame_count: int) -> Predictions:

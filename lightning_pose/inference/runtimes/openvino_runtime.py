@@ -19,6 +19,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,8 @@ class OpenVinoRuntime:
 class OpenVinoSession:
     """A compiled network: one model, or several, each of which reads what the one before it wrote, in place.
 
+    Threads that ask at the same time wait for one another.
+
     Parameters
     ----------
     models : compiled.
@@ -95,18 +98,20 @@ class OpenVinoSession:
 
     def __init__(self, models: Sequence[Any]) -> None:
         self._requests = [own.create_infer_request() for own in models]
+        self._turn = Lock()  # what a request reads and writes is its own
 
     def __call__(self, images: np.ndarray) -> Found:
         """Return keypoints_model_px (B, K, 2) and confidence (B, K) of images."""
         import openvino
 
         found = [openvino.Tensor(np.ascontiguousarray(images), shared_memory=True)]
-        for request in self._requests:
-            for place, own in enumerate(found):
-                request.set_input_tensor(place, own)
-            request.infer()
-            found = request.output_tensors
-        keypoints_model_px, confidence = (own.data.copy() for own in found)
+        with self._turn:
+            for request in self._requests:
+                for place, own in enumerate(found):
+                    request.set_input_tensor(place, own)
+                request.infer()
+                found = request.output_tensors
+            keypoints_model_px, confidence = (own.data.copy() for own in found)
         return keypoints_model_px, confidence
 
 

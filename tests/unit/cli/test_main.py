@@ -79,6 +79,13 @@ def test_outputs_are_looked_at_before_any_work(score, capsys, output, message) -
     assert (folder / "labels.csv").read_text() == "labels.csv"
 
 
+def test_two_outputs_in_one_file_are_refused(tmp_path, capsys) -> None:
+    for name in ("a.csv", "./x/../a.csv"):
+        outputs = ["--output", str(tmp_path / "a.csv"), "--output_bbox", str(tmp_path / name)]
+        assert main(["predict", "model", "film.mp4", *outputs]) == 2
+        assert "--output_bbox: expected another file than --output, found" in capsys.readouterr().err
+
+
 def test_files_in_lists_of_arguments_are_read_too(tmp_path, capsys) -> None:
     for name in ("labels.csv", "predictions.csv"):
         (tmp_path / name).write_text("")

@@ -115,7 +115,7 @@ def test_what_no_longer_belongs_together_is_refused(film, tmp_path, capsys) -> N
         ("empty", "film.mp4: expected a video, found an empty file"),
         ("cut", "truncated or damaged (make a whole one of these: ffmpeg -i film.mp4 "),
         ("labels", "expected one video, found labels too"),
-        ("file", "cropped_film.mp4: expected a folder that can be written"),
+        ("file", "cropped_film.mp4: expected a folder to write into, found"),
     ],
 )
 def test_bad_input_leaves_nothing(film, tmp_path, capsys, change, message) -> None:
@@ -143,6 +143,13 @@ def test_bad_input_leaves_nothing(film, tmp_path, capsys, change, message) -> No
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
     assert not out.is_dir()
+
+
+def test_a_folder_of_the_videos_name_would_be_in_its_own_place(film, tmp_path, capsys) -> None:
+    arguments = [film, "--bbox", tmp_path / "boxes.csv", "--output_dir", film.parent]
+    assert main(["crop", *map(str, arguments)]) == 2
+    error = capsys.readouterr().err
+    assert f"cropped_film.mp4: expected a folder to write into, found {film}, a file" in error
 
 
 def test_a_manifest_in_json_tells_source_and_size(film, tmp_path) -> None:

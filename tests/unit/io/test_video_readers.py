@@ -1,6 +1,8 @@
 """Row i is frame i, by the bar code in each frame, for every reader, codec and container."""
 
+import re
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,7 +16,7 @@ from lightning_pose.io.video_facts import probe_video, stated_frames
 from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import UserError
-from tests.unit.io.barcodes import HEIGHT, WIDTH, draw_code, read_code, write_codes
+from tests.unit.io.barcodes import HEIGHT, RATE, WIDTH, draw_code, read_code, write_codes
 
 COUNT = 90
 UNEVEN = [*range(30), *range(40, 70), *range(71, 131, 2)]
@@ -31,6 +33,8 @@ FILMS = {
     "h264-uneven.mkv": {"times": UNEVEN},
     "h264.avi": {},  # whose times are in the order of decoding
     "h264.ts": {},
+    "h264.mpg": {},  # whose frames have no times but the first of each pack
+    "h264-interlaced.mp4": {"x264-params": "tff=1"},
     "hevc.mp4": {"codec": "libx265"},
     "mpeg4.avi": {"codec": "mpeg4"},
     "mpeg4.mp4": {"codec": "mpeg4"},
@@ -138,6 +142,92 @@ def test_a_film_cut_out_of_another_begins_with_the_first_frame_that_can_be_shown
         video = open_video(path, library)
         assert codes(video.read(0, video.frame_count)) == shown
         assert codes(video.read(45, 2)) == shown[45:47]
+
+
+def pack(source: Path, target: Path) -> None:
+    """Copy an MPEG-4 film as DivX and XviD pack it: P and the first B in one packet, a stand-in behind."""
+    vop = b"\0\0\1\xb6"  # begins a picture, and its kind follows
+    with av.open(str(source)) as film, av.open(str(target), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        pictures = [bytes(packet) for packet in film.demux(video=0) if packet.size]
+        is_b = [own[own.index(vop) + 4] >> 6 == 2 for own in pictures] + [False]
+        pictures[0] = pictures[0].replace(vop, b"\0\0\1\xb2DivX503b1393p" + vop, 1)
+        packets: list[bytes] = []
+        for place, own in enumerate(pictures):
+            if is_b[place] and not is_b[place - 1]:
+                packets[-1] += own
+            else:
+                packets.append(own)
+            if is_b[place] and not is_b[place + 1]:
+                packets.append(vop + b"\x51\x4f")
+        for number, content in enumerate(packets):
+            packet = av.Packet(content)
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = Fraction(1, RATE), number == 0
+            container.mux(packet)
+
+
+def test_pictures_packed_together_as_xvid_does(films, tmp_path) -> None:
+    pack(films("mpeg4.avi"), tmp_path / "packed.avi")
+    video = open_video(tmp_path / "packed.avi")
+    assert codes(video.read(0, COUNT)) == list(range(COUNT))
+    assert codes(video.read(40, 2)) == [40, 41]
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+def test_frames_that_a_camera_dropped_are_not_missing(tmp_path, codec) -> None:
+    times = [*range(20), *range(23, 50), *range(52, 52 + COUNT - 47)]
+    path = write_codes(tmp_path / "a.avi", COUNT, codec, times)
+    assert stated_frames(path) > COUNT  # which counts those dropped
+    facts = probe_video(path)
+    assert (facts.frame_count, facts.stated) == (COUNT, COUNT)
+    assert codes(open_video(facts).read(0, COUNT)) == list(range(COUNT))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    with pytest.raises(UserError, match=rf"expected {COUNT} frames, found [56]\d whole ones"):
+        probe_video(path)
+
+
+def test_an_avi_that_was_written_into_a_pipe_states_no_number(films, tmp_path) -> None:
+    path, unknown = tmp_path / "a.avi", (1 << 30).to_bytes(4, "little")
+    content = films("mjpeg.avi").read_bytes()
+    path.write_bytes(content.replace(COUNT.to_bytes(4, "little"), unknown, 2))
+    assert stated_frames(path) == 0
+    assert probe_video(path).stated == COUNT
+
+
+def test_frames_without_times_are_spaced_by_the_rate(films) -> None:
+    facts = probe_video(films("h264.mpg"))
+    assert facts.times_s == pytest.approx(np.arange(COUNT) / RATE)
+
+
+def test_frames_without_times_that_need_some_before_the_beginning_do_not_count(films, tmp_path) -> None:
+    content, path = films("h264.mpg").read_bytes(), tmp_path / "cut.mpg"
+    packs = [match.start() for match in re.finditer(b"\0\0\1\xba", content)]
+    path.write_bytes(content[packs[1] :])
+    with av.open(str(path)) as container:
+        shown = [read_code(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    video = open_video(path)
+    assert codes(video.read(0, video.frame_count)) == shown == list(range(shown[0], COUNT))
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_an_open_gop_cut_out_into_matroska(films, tmp_path, first) -> None:
+    """Its first frames are shown before the key frame, at times below 0, which Matroska does not tell."""
+    path = tmp_path / "a.mkv"
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(films("hevc.mp4"))) as source, av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        key = [place for place, packet in enumerate(packets) if packet.is_keyframe][first]
+        zero = packets[key].pts
+        for packet in packets[key:]:
+            packet.stream, packet.pts, packet.dts = stream, packet.pts - zero, packet.dts - zero
+            container.mux(packet)
+    with av.open(str(path)) as container:
+        assert any(packet.pts is None and packet.size for packet in container.demux(video=0))
+    video = open_video(path)
+    shown = codes(video.read(0, video.frame_count))
+    assert shown == list(range(shown[0], COUNT))
 
 
 def test_a_codec_that_nothing_decodes_is_named(tmp_path) -> None:

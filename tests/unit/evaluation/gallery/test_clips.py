@@ -10,9 +10,20 @@ from hypothesis import strategies as st
 
 from lightning_pose.cli.main import main
 from lightning_pose.evaluation.colors import PALETTE
-from lightning_pose.evaluation.gallery.clips import DOUBT, find_moments, thinned, uncertainty
+from lightning_pose.evaluation.gallery.clips import (
+    CLIPS,
+    DOUBT,
+    VideoFound,
+    VideoMember,
+    cut_clips,
+    find_moments,
+    thinned,
+    uncertainty,
+)
 from lightning_pose.io.video import open_video
+from lightning_pose.io.video_facts import probe_video
 from tests.unit.evaluation.gallery.made_up import FILM_FRAMES, UNSURE_FRAME, MadeUp, add_videos
+from tests.unit.io.barcodes import HEIGHT, WIDTH, write_codes
 from tests.unit.io.films import SIDE, place, write_film
 
 
@@ -58,6 +69,16 @@ def test_clips_that_are_there_are_kept_and_others_go(results) -> None:
     assert (folder / kept).stat().st_mtime == 1 and (folder / damaged).stat().st_size == before[damaged]
     assert main(results.arguments()) == 0
     assert [path.name for path in folder.iterdir() if path.suffix == ".mp4"] == ["mine.mp4"]
+
+
+def test_clips_of_a_camera_on_its_side_have_the_size_of_what_they_show(tmp_path) -> None:
+    path = write_codes(tmp_path / "a.mp4", 10, degrees=90)
+    member = VideoMember(path, "pose_1.8", "0", tmp_path / "a.csv")
+    keypoints_px, confidence = np.ones((1, 10, 1, 2)), np.full((1, 10, 1), 0.9)
+    found = VideoFound(probe_video(path), [member], ["nose"], keypoints_px, confidence)
+    (video,) = cut_clips([found], tmp_path, {}, count=1, seconds=1)
+    assert video.frame_hw == (WIDTH, HEIGHT)
+    assert video.frame_hw == open_video(tmp_path / CLIPS / video.clips[0].file).frame_hw()
 
 
 def test_predictions_of_another_video_are_refused(results, capsys) -> None:

@@ -5,6 +5,7 @@ import ctypes
 import gc
 import importlib.util
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,18 @@ def test_what_a_session_gave_stays_as_it_was() -> None:
     kept = first.copy()
     session(np.full((2, *own.image_shape), 200, np.uint8))
     np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", [name for name in RuntimeName if name is not RuntimeName.auto])
+def test_threads_that_share_a_session_get_their_own_keypoints(name) -> None:
+    own, runtime = network_of(ModelType.heatmap), runtime_of(name)
+    skip_where_missing(runtime)
+    session = runtime.build(own)
+    images = np.random.default_rng(4).integers(0, 256, (60, 1, *own.image_shape), dtype=np.uint8)
+    expected = [session(image)[0] for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda image: session(image)[0], images))
+    np.testing.assert_allclose(np.stack(found), np.stack(expected), atol=1e-3)
 
 
 @pytest.fixture
