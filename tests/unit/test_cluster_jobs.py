@@ -3,6 +3,9 @@
 import importlib.util
 import json
 import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -140,6 +143,43 @@ def test_a_pod_that_is_gone_has_failed_and_a_silent_cluster_is_asked_again(answe
     assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "failed"
     answers("kubectl", "Unable to connect to the server", code=1, stream=2)
     assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "running"
+
+
+def test_jobs_are_ended_where_they_were_started(answers, tmp_path) -> None:
+    (tmp_path / "kubectl").write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/asked\n')
+    (tmp_path / "kubectl").chmod(0o755)
+    with pytest.raises(SystemExit) as ended:
+        script("kubernetes").cancel(POD_SITE, ["cropzoom-1", "cropzoom-2"])
+    asked = (tmp_path / "asked").read_text().split()
+    assert ended.value.code == 0 and asked[:2] == ["delete", "job"]
+    assert asked[-2:] == ["cropzoom-1", "cropzoom-2"] and asked[asked.index("--namespace") + 1] == "birds"
+
+
+def test_a_pod_passes_on_that_it_is_to_end(tmp_path) -> None:
+    own = tmp_path / "job.sh"
+    saving = f"trap 'touch {tmp_path}/saved; exit 3' TERM; touch {tmp_path}/up; while :; do sleep 0.05; done"
+    own.write_text(f'#!/bin/sh\nsh -c "{saving}" && exit 0 || exit 1\n')
+    job = script("kubernetes").manifest(POD_SITE, "cropzoom-1", [1, 100, 1, 0], str(own), str(tmp_path))
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    first = subprocess.Popen(command, start_new_session=True)
+    while not (tmp_path / "up").exists():
+        time.sleep(0.01)
+    first.send_signal(signal.SIGTERM)  # to no other process, as to a pod's
+    assert first.wait(timeout=30) != 0
+    for _ in range(500):
+        if (tmp_path / "saved").exists():
+            return
+        time.sleep(0.01)
+    raise AssertionError("the job was not asked to end")
+
+
+@pytest.mark.parametrize("code", [0, 1, 7])
+def test_a_pod_ends_as_its_script_does(tmp_path, code) -> None:
+    own = tmp_path / "job.sh"
+    own.write_text(f"exit {code}\n")
+    job = script("kubernetes").manifest(POD_SITE, "cropzoom-1", [1, 100, 1, 0], str(own), str(tmp_path))
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert subprocess.run(command).returncode == code
 
 
 def test_every_step_that_is_submitted_says_what_it_needs() -> None:
