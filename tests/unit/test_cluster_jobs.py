@@ -61,6 +61,16 @@ def test_a_submission_asks_for_the_jobs_needs(system, expected) -> None:
     assert on_gpu[-6:] == ["-q", "gpu", "-P", "lab", "-gpu", "num=1"]
 
 
+def test_pbs_is_asked_for_gpus_in_the_chunk_where_it_takes_them() -> None:
+    asked = script("cluster").submission({**SITE, "system": "pbs"}, 4, 6000, 90, 2)
+    assert "select=1:ncpus=4:mem=6000mb:ngpus=2" in asked
+
+
+def test_options_may_be_quoted_as_on_a_command_line() -> None:
+    own = {**SITE, "system": "lsf", "options": '-P lab -R "select[ncpus > 8] order[mem]"'}
+    assert script("cluster").submission(own, 4, 6000, 90, 0)[-2:] == ["-R", "select[ncpus > 8] order[mem]"]
+
+
 @pytest.mark.parametrize(
     ("answer", "number"),
     [
@@ -106,6 +116,11 @@ def test_a_scheduler_that_does_not_answer_ends_no_job(answers, system) -> None:
     for name in ("bjobs", "qstat", "qacct"):
         answers(name, "cannot connect", code=1, stream=2)
     assert script("cluster").STATES[system]("17") == "running"
+
+
+def test_a_job_that_pbs_has_forgotten_has_ended(answers) -> None:
+    answers("qstat", "qstat: Unknown Job Id 17.server", code=153, stream=2)
+    assert script("cluster").STATES["pbs"]("17.server") == "success"
 
 
 def test_a_pod_gets_its_needs_as_limits() -> None:
