@@ -36,7 +36,7 @@ slurm: env
 # kills, signals, full disks, damaged files; numbers go to results/reliability.json
 reliability: env
 	mkdir -p results
-	$(RUN) RELIABILITY_FULL=1 RELIABILITY_REPORT=$(CURDIR)/results/reliability.json python -m pytest tests/reliability tests/integration/test_again.py
+	$(RUN) RELIABILITY_FULL=1 RELIABILITY_REPORT="$(CURDIR)/results/reliability.json" python -m pytest tests/reliability tests/integration/test_again.py
 
 lint: env
 	$(RUN) ruff check .

@@ -25,6 +25,7 @@ RATIO = re.compile(r"\d+(\.\d+)?")  # as a folder's name ends
 HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 SIZE_STEP = 32  # the coarsest stride of the backbones
 RAREST_LOOK = 32  # frames that are held in memory until the detector looks again
+LARGEST_SEED = 2**32 - 1  # of numpy
 LARGEST_LOG_WEIGHT = 50.0  # exp() of more is no weight at all
 SMALLEST_SIGMA, LARGEST_SIGMA = 0.3, 20.0  # below, a target is one cell; above, it fills the heatmap
 
@@ -80,6 +81,8 @@ def _training(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for key in ("rng_seed_data_pt", "rng_seed_model_pt", "unfreezing_epoch", "num_gpus", "min_epochs"):
         if getattr(training, key) < 0:
             yield f"training.{key}", "at least 0", str(getattr(training, key))
+    if training.rng_seed_model_pt > LARGEST_SEED:
+        yield "training.rng_seed_model_pt", f"at most {LARGEST_SEED}", str(training.rng_seed_model_pt)
     for key in ("num_workers", "unfreezing_step"):
         value = getattr(training, key)
         if value is not None and value < 0:
@@ -217,8 +220,9 @@ def _expected_number(field: str, value: Any) -> str | None:
 
 def _workflow(settings: Settings) -> Iterator[tuple[str, str, str]]:
     workflow = settings.workflow
-    if not workflow.seeds or len(set(workflow.seeds)) != len(workflow.seeds) or min(workflow.seeds) < 0:
-        yield "workflow.seeds", "different seeds from 0", str(workflow.seeds)
+    seeds = workflow.seeds
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        yield "workflow.seeds", f"different seeds from 0 to {LARGEST_SEED}", str(seeds)
     sizes = workflow.train_frames
     if not all(_is_size(size) for size in sizes) or len(set(sizes)) != len(sizes) or 1.0 in sizes:
         expected = (

@@ -45,12 +45,14 @@ def run(args: argparse.Namespace) -> None:
         predictions = read_predictions(path)
         metrics = measure_video(predictions, path)
         if args.model_dir is not None:
-            from lightning_pose.evaluation.pca_errors import pca_errors
+            from lightning_pose.evaluation.pca_errors import pca_errors, remove_earlier
 
             metrics |= pca_errors(predictions, args.model_dir, args.overrides)
         found.append((predictions, metrics, path))
     for predictions, metrics, path in found:
         with alone(path):
+            if args.model_dir is not None:
+                remove_earlier(path, metrics)
             files = write_video_metrics(predictions, metrics, path)
         for written in files:
             logging.getLogger(__name__).info("wrote %s", written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,12 @@ def pca_errors(
     if data.mirrored_column_matches:
         errors[MULTIVIEW] = _multiview(predictions, labels, data.mirrored_column_matches, settings)
     return errors
+
+
+def remove_earlier(predictions_csv: Path, errors: Collection[str]) -> None:
+    """Remove an earlier run's PCA errors beside predictions, but those that ``errors`` names."""
+    for name in {SINGLEVIEW, MULTIVIEW}.difference(errors):
+        predictions_csv.with_name(f"{predictions_csv.stem}_{name}.csv").unlink(missing_ok=True)
 
 
 def _training_labels(settings: Settings, folder: Path) -> Labels:

@@ -63,11 +63,12 @@ def write_video_predictions(
 
 def _write_metrics(predictions: Predictions, path: Path, model_dir: Path) -> None:
     """Write the metrics; without PCA errors, and with a warning, where there can be none."""
-    from lightning_pose.evaluation.pca_errors import pca_errors
+    from lightning_pose.evaluation.pca_errors import pca_errors, remove_earlier
 
     metrics = measure_video(predictions, path)
     try:
         metrics |= pca_errors(predictions, model_dir)
     except UserError as error:
         logger.warning("no PCA errors beside %s: %s", path, error.problems[0])
+    remove_earlier(path, metrics)
     write_video_metrics(predictions, metrics, path)

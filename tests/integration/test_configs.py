@@ -47,6 +47,22 @@ def test_two_configs_fill_one_folder_with_the_same_data_only(tmp_path) -> None:
     assert "found data/tiny, that of config/other.yaml" in output
 
 
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("model: {model_type: heatmap}\n", "workflow.ind_csv: expected a labels CSV, found none"),
+        (TINY.replace("seeds:", "seed:"), "workflow.seed: expected a known key, found seed"),
+    ],
+    ids=["of Lightning Pose", "misspelt"],
+)
+def test_a_config_that_cannot_be_used_is_in_no_others_way(tmp_path, text, mistake) -> None:
+    lay_out(tmp_path, "tiny", TINY)
+    (tmp_path / "config" / "other.yaml").write_text(text)
+    said_of(tmp_path, "results/tiny/ood_plots.pdf")
+    for targets in (["results/other/ood_plots.pdf"], ["videos"], []):
+        assert f"config/other.yaml: {mistake}" in said_of(tmp_path, *targets, fails=True)
+
+
 @pytest.mark.parametrize("kinds", ["single, pose_1.9", "single, cropzoom_1.8"])
 def test_a_pool_of_unknown_kinds_is_not_left_out(tmp_path, kinds) -> None:
     lay_out(tmp_path, "tiny", in_workflow(f"ensemble: {{pooled: {{mine: [{kinds}]}}}}"))

@@ -3,6 +3,9 @@
 import importlib.util
 import json
 import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -58,6 +61,16 @@ def test_a_submission_asks_for_the_jobs_needs(system, expected) -> None:
     assert on_gpu[-6:] == ["-q", "gpu", "-P", "lab", "-gpu", "num=1"]
 
 
+def test_pbs_is_asked_for_gpus_in_the_chunk_where_it_takes_them() -> None:
+    asked = script("cluster").submission({**SITE, "system": "pbs"}, 4, 6000, 90, 2)
+    assert "select=1:ncpus=4:mem=6000mb:ngpus=2" in asked
+
+
+def test_options_may_be_quoted_as_on_a_command_line() -> None:
+    own = {**SITE, "system": "lsf", "options": '-P lab -R "select[ncpus > 8] order[mem]"'}
+    assert script("cluster").submission(own, 4, 6000, 90, 0)[-2:] == ["-R", "select[ncpus > 8] order[mem]"]
+
+
 @pytest.mark.parametrize(
     ("answer", "number"),
     [
@@ -105,6 +118,11 @@ def test_a_scheduler_that_does_not_answer_ends_no_job(answers, system) -> None:
     assert script("cluster").STATES[system]("17") == "running"
 
 
+def test_a_job_that_pbs_has_forgotten_has_ended(answers) -> None:
+    answers("qstat", "qstat: Unknown Job Id 17.server", code=153, stream=2)
+    assert script("cluster").STATES["pbs"]("17.server") == "success"
+
+
 def test_a_pod_gets_its_needs_as_limits() -> None:
     jobs = script("kubernetes")
     job = jobs.manifest(POD_SITE, "cropzoom-1", [4, 6000, 90, 1], "/lab/p/job.sh", "/lab/p")
@@ -140,6 +158,43 @@ def test_a_pod_that_is_gone_has_failed_and_a_silent_cluster_is_asked_again(answe
     assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "failed"
     answers("kubectl", "Unable to connect to the server", code=1, stream=2)
     assert script("kubernetes").status(POD_SITE, "cropzoom-1") == "running"
+
+
+def test_jobs_are_ended_where_they_were_started(answers, tmp_path) -> None:
+    (tmp_path / "kubectl").write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/asked\n')
+    (tmp_path / "kubectl").chmod(0o755)
+    with pytest.raises(SystemExit) as ended:
+        script("kubernetes").cancel(POD_SITE, ["cropzoom-1", "cropzoom-2"])
+    asked = (tmp_path / "asked").read_text().split()
+    assert ended.value.code == 0 and asked[:2] == ["delete", "job"]
+    assert asked[-2:] == ["cropzoom-1", "cropzoom-2"] and asked[asked.index("--namespace") + 1] == "birds"
+
+
+def test_a_pod_passes_on_that_it_is_to_end(tmp_path) -> None:
+    own = tmp_path / "job.sh"
+    saving = f"trap 'touch {tmp_path}/saved; exit 3' TERM; touch {tmp_path}/up; while :; do sleep 0.05; done"
+    own.write_text(f'#!/bin/sh\nsh -c "{saving}" && exit 0 || exit 1\n')
+    job = script("kubernetes").manifest(POD_SITE, "cropzoom-1", [1, 100, 1, 0], str(own), str(tmp_path))
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    first = subprocess.Popen(command, start_new_session=True)
+    while not (tmp_path / "up").exists():
+        time.sleep(0.01)
+    first.send_signal(signal.SIGTERM)  # to no other process, as to a pod's
+    assert first.wait(timeout=30) != 0
+    for _ in range(500):
+        if (tmp_path / "saved").exists():
+            return
+        time.sleep(0.01)
+    raise AssertionError("the job was not asked to end")
+
+
+@pytest.mark.parametrize("code", [0, 1, 7])
+def test_a_pod_ends_as_its_script_does(tmp_path, code) -> None:
+    own = tmp_path / "job.sh"
+    own.write_text(f"exit {code}\n")
+    job = script("kubernetes").manifest(POD_SITE, "cropzoom-1", [1, 100, 1, 0], str(own), str(tmp_path))
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert subprocess.run(command).returncode == code
 
 
 def test_every_step_that_is_submitted_says_what_it_needs() -> None:

@@ -52,6 +52,8 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("training: {optimizer: SGDX}", "training.optimizer", "SGDX"),
         ("workflow: {pose: {training: {max_step: 3}}}", "workflow.pose: training.max_step", "max_steps"),
         ("workflow: {seeds: [0, 0]}", "workflow.seeds", "[0, 0]"),
+        ("workflow: {seeds: [202611281430]}", "workflow.seeds", "from 0 to 4294967295"),
+        ("training: {rng_seed_model_pt: 4294967296}", "training.rng_seed_model_pt", "at most 4294967295"),
         ("workflow: {crop_ratios: []}", "workflow.crop_ratios", "[]"),
         ("workflow: {crop_ratios: [1.8, 2.0, 1.80]}", "workflow.crop_ratios", "each ratio once"),
         ("workflow: {crop_ratios: [0.00001]}", "workflow.crop_ratios", "[1e-05]"),

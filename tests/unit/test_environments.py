@@ -76,6 +76,20 @@ def test_make_and_pyproject_want_the_same_python() -> None:
     assert project["requires-python"].startswith(f">={python_version()}")
 
 
+def test_the_project_may_lie_in_a_folder_with_blanks(tmp_path: Path) -> None:
+    folder = tmp_path / "with blanks"
+    for name in ("pyproject.toml", "envs/constraints.txt", f"envs/{SCRIPT}", ".venv/ready"):  # newest last
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$RELIABILITY_REPORT"\n')
+    python.chmod(0o755)
+    command = ["make", "--silent", "--makefile", ROOT / "Makefile", "reliability"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.stdout == f"{folder}/results/reliability.json\n", done.stderr
+
+
 @pytest.mark.parametrize(("extras", "wanted"), [(None, ""), ("cluster,dev", "[cluster,dev]")])
 def test_the_script_installs_from_anywhere_and_torch_first(tmp_path: Path, extras, wanted) -> None:
     python = tmp_path / "bin" / "python"

@@ -134,7 +134,6 @@ def settings(dataset):
         loaded = load_config(f"config/{dataset}.yaml", warn=False)
     except UserError as error:
         raise WorkflowError(str(error))
-    refuse_unusable(dataset, "config/")
     if not loaded.workflow.ind_csv:
         raise WorkflowError(
             f"config/{dataset}.yaml: workflow.ind_csv: expected a labels CSV, found none"
@@ -148,6 +147,15 @@ def settings(dataset):
     for video in loaded.workflow.videos:
         refuse_unusable(Path(video).name, f"config/{dataset}.yaml: workflow.videos")
     return loaded
+
+
+def has_settings(dataset):
+    """Whether a config can be used; mistakes in it are told where it is asked for, and are in no other's way."""
+    try:
+        settings(dataset)
+    except WorkflowError:
+        return False
+    return True
 
 
 def default_targets(wildcards):

@@ -88,6 +88,18 @@ def default_targeting():
     return {field.name: field.default for field in own if field.name in TARGETS}
 
 
+def configs_asked_for():
+    """The data sets that targets name: as folders, as rules, or at the ends of rules' names; else all of them."""
+    targets = [str(target) for target in workflow.dag_settings.targets]
+    named = [
+        name
+        for name in DATASETS
+        for target in targets
+        if target.startswith(f"results/{name}/") or f"_{target}".endswith(f"_{name}")
+    ]
+    return named or DATASETS
+
+
 def stale_data():
     """What stands for the data folders that are there and have to be made again.
 
@@ -95,7 +107,7 @@ def stale_data():
     """
     there = {
         f"results/{name}/data/prepared.txt"
-        for name in DATASETS
+        for name in filter(has_settings, DATASETS)
         if settings(name).workflow.data.source is not None
     }
     there = frozenset(file for file in there if os.path.isfile(file))
@@ -157,6 +169,8 @@ def mended_first(execute):
         everything = partial(execute, executor_plugin=executor_plugin, **options)
         if not kind.dryrun_exec and not kind.touch_exec:
             everything = partial(note_finished, everything)
+        for name in configs_asked_for():
+            settings(name)  # names what is wrong with them
         changed, damaged = look_through_results()
         keeps = KEEP_CHANGED or workflow.execution_settings.no_hooks or kind.touch_exec
         tell_changes(changed, damaged, keeps)

@@ -65,7 +65,7 @@ def see_put_back(wildcards, images):
 def refuse_shared_folders():
     """Raise if two data sets would fill the same data folder with different data, each time anew."""
     made = {}
-    for name in DATASETS:
+    for name in filter(has_settings, DATASETS):
         own = settings(name)
         if own.workflow.data.source is None:
             continue
@@ -95,6 +95,8 @@ def see_replaced(*paths):
 
 
 refuse_unusable(str(workflow.basedir), "the project's folder")
+for name in DATASETS:
+    refuse_unusable(name, "config/")
 refuse_shared_folders()
 if workflow.is_main_process:
     settle_clock()

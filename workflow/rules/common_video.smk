@@ -101,7 +101,9 @@ def listed_videos(dataset):
 
 
 SHARDED = {
-    name for name in DATASETS if settings(name).workflow.shard_frames is not None
+    name
+    for name in filter(has_settings, DATASETS)
+    if settings(name).workflow.shard_frames is not None
 }
 
 

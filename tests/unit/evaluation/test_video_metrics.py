@@ -126,6 +126,9 @@ def test_views_that_fit_together_have_no_error(film, model) -> None:
 
 
 def test_no_columns_no_pca(film, model) -> None:
+    earlier = film.with_name("film_pca_singleview_error.csv")
+    earlier.write_text("of other predictions, or columns")
+    assert run(film) == 0 and earlier.exists()  # nothing is known of the columns
     assert run(film, "--model_dir", model()) == 0
     assert not list(film.parent.glob("film_pca*"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,24 +20,25 @@ SITE = Path(__file__).with_name("site.yaml")
 LOGS = Path(".snakemake/cluster_logs")
 
 
-def lsf_command(threads: int, mem_mb: int, minutes: int) -> list[str]:
+def lsf_command(threads: int, mem_mb: int, minutes: int, gpus: int) -> list[str]:
     """Return how LSF is asked; its memory limit is in the unit of the cluster, which a suffix overrides."""
     needs = f"span[hosts=1] rusage[mem={mem_mb}MB]"
     limits = ["-M", f"{mem_mb}MB", "-W", str(minutes)]
     return ["bsub", "-J", "cropzoom", "-n", str(threads), "-R", needs, *limits, "-o", f"{LOGS}/%J.log"]
 
 
-def sge_command(threads: int, mem_mb: int, minutes: int) -> list[str]:
+def sge_command(threads: int, mem_mb: int, minutes: int, gpus: int) -> list[str]:
     """Return how SGE is asked; memory is counted for each core."""
     needs = f"h_rt={minutes * 60},h_vmem={math.ceil(mem_mb / threads)}M"
     own = ["-N", "cropzoom", "-cwd", "-V", "-terse", "-j", "y", "-o", str(LOGS)]
     return ["qsub", *own, "-pe", "smp", str(threads), "-l", needs]
 
 
-def pbs_command(threads: int, mem_mb: int, minutes: int) -> list[str]:
-    """Return how PBS Professional and OpenPBS are asked."""
+def pbs_command(threads: int, mem_mb: int, minutes: int, gpus: int) -> list[str]:
+    """Return how PBS Professional and OpenPBS are asked, which refuse ``-l ngpus=1`` beside ``-l select``."""
     hours, rest = divmod(minutes, 60)
-    needs = ["-l", f"select=1:ncpus={threads}:mem={mem_mb}mb", "-l", f"walltime={hours}:{rest:02d}:00"]
+    chunk = f"ncpus={threads}:mem={mem_mb}mb" + (f":ngpus={gpus}" if gpus else "")
+    needs = ["-l", f"select=1:{chunk}", "-l", f"walltime={hours}:{rest:02d}:00"]
     return ["qsub", "-N", "cropzoom", "-V", "-j", "oe", "-o", f"{LOGS}/", *needs]
 
 
@@ -45,10 +47,10 @@ COMMANDS = {"lsf": lsf_command, "sge": sge_command, "pbs": pbs_command}
 
 def submission(site: dict[str, Any], threads: int, mem_mb: int, minutes: int, gpus: int) -> list[str]:
     """Return the command that submits a script, without the script."""
-    command = COMMANDS[site["system"]](threads, mem_mb, minutes)
+    command = COMMANDS[site["system"]](threads, mem_mb, minutes, gpus)
     queue = site["gpu_queue"] if gpus else site["queue"]
     chosen = [site["options"], site["gpu_options"] if gpus else None]
-    more = [word for text in chosen if text for word in text.split()]
+    more = [word for text in chosen if text for word in shlex.split(text)]
     return [*command, *(["-q", queue] if queue else []), *more]
 
 
@@ -102,9 +104,17 @@ def sge_status(number: str) -> str:
     return "success" if ended_well else "failed"
 
 
+def is_forgotten(number: str) -> bool:
+    """Whether PBS knows a job no more: by default it keeps none that ended (``job_history_enable``)."""
+    done = subprocess.run(["qstat", "-f", number], capture_output=True, text=True)
+    return done.returncode != 0 and "unknown job id" in done.stderr.lower()
+
+
 def pbs_status(number: str) -> str:
     """Return how a job of PBS is; Torque writes C and exit_status for F and Exit_status."""
     answer = answer_of("qstat", "-x", "-f", number) or answer_of("qstat", "-f", number) or ""
+    if not answer and is_forgotten(number):
+        return "success"  # if its outputs are there, which Snakemake looks for
     fields = {
         key.strip().lower(): value.strip()
         for key, _, value in (x.partition("=") for x in answer.splitlines())

@@ -2,6 +2,7 @@
 
 jobs.py submit THREADS MEM_MB MINUTES GPUS SCRIPT     prints the job's name
 jobs.py status NAME                                   prints running, success or failed
+jobs.py cancel NAME ...                               ends jobs
 """
 
 from __future__ import annotations
@@ -17,6 +18,15 @@ import yaml
 
 SITE = Path(__file__).with_name("site.yaml")
 TO_SAVE_S = 30  # seconds from being asked to end to being killed
+# A pod's first process alone is sent SIGTERM, and hears none that it does not catch: it passes it on to its
+# whole group, and waits for the script once more.
+PASSING_ON = """trap 'trap "" TERM; kill -TERM 0' TERM
+/bin/sh "$0" &
+wait $!
+code=$?
+[ $code -le 128 ] || wait $!
+exit $code
+"""
 
 
 def manifest(site: dict[str, Any], name: str, needs: list[int], script: str, folder: str) -> dict[str, Any]:
@@ -35,7 +45,7 @@ def manifest(site: dict[str, Any], name: str, needs: list[int], script: str, fol
     container = {
         "name": "cropzoom",
         "image": site["image"],
-        "command": ["/bin/sh", script],
+        "command": ["/bin/sh", "-c", PASSING_ON, script],
         "workingDir": folder,
         "resources": {"limits": limits},
         "volumeMounts": [{"name": "lab", "mountPath": site["path"]}],
@@ -84,10 +94,18 @@ def status(site: dict[str, Any], name: str) -> str:
     return "failed" if "Failed" in ended else "running"
 
 
+def cancel(site: dict[str, Any], names: list[str]) -> None:
+    """Have jobs ended, without waiting for it."""
+    command = ["kubectl", "delete", "job", "--namespace", site["namespace"], "--wait=false", *names]
+    raise SystemExit(subprocess.run(command).returncode)
+
+
 def main(arguments: list[str]) -> None:
     """Do what the command line says."""
     site = yaml.safe_load(SITE.read_text())
     action, *rest = arguments
+    if action == "cancel":
+        cancel(site, rest)
     print(submit(site, rest) if action == "submit" else status(site, rest[0]))
 
 
