@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_pose.data.context import context_paths, find_context
-from lightning_pose.io.crop_manifest import crops_dir
+from lightning_pose.io.crop_manifest import crops_dir, other_crops
 from lightning_pose.io.images import ENDINGS, TAIL_BYTES, image_size, is_inside
 from lightning_pose.io.labels import read_labels
 from lightning_pose.types import Labels, Problem, UserError
@@ -55,7 +55,7 @@ def check_dataset(
         elif labels.keypoint_names != expected:
             problems.append(_names_differ(csv_file, labels.keypoint_names, expected, source))
         problems += _duplicates(csv_file, labels, first)
-        problems += _images(csv_file, labels, data_dir)
+        problems += [*_images(csv_file, labels, data_dir), *other_crops(csv_file, data_dir)]
         problems += _context(csv_file, labels, data_dir) if needs_context else []
     return problems
 

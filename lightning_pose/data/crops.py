@@ -21,8 +21,9 @@ import numpy as np
 from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
 from lightning_pose.geometry.crop_space import frame_to_crop
-from lightning_pose.io.bboxes import read_matching_boxes
+from lightning_pose.io.bboxes import leave_bboxes, read_matching_boxes
 from lightning_pose.io.crop_manifest import (
+    BOXES_FILE,
     MANIFEST,
     crop_name,
     damaged_crops,
@@ -77,6 +78,7 @@ def crop_labeled_images(
     output_csv: Path,
     crop_hw: tuple[int, int],
     jobs: int | None = None,
+    own_boxes: Path | None = None,
 ) -> CropSummary:
     """Crop every image of a labels CSV, and write the labels in crop pixels.
 
@@ -90,6 +92,7 @@ def crop_labeled_images(
     output_csv : the labels in crop pixels; ``crops.json`` goes beside it.
     crop_hw : height and width of each crop.
     jobs : parallel processes; None = the cores at hand.
+    own_boxes : gets the boxes, for what maps the crops back to the frame; None = nothing does.
 
     Raises
     ------
@@ -101,7 +104,8 @@ def crop_labeled_images(
         raise UserError(Problem("jobs", "a number above 0", str(jobs)))
     labels = read_labels(labels_csv)
     _check_paths(labels, labels_csv, data_dir, images_dir)
-    xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
+    boxes = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv)
+    xywh_px = boxes.xywh_px
     manifest_path = output_csv.parent / MANIFEST
     with alone(manifest_path):  # the same command a second time would take its crops away
         old = read_manifest(manifest_path) or {"crops": {}, "crop_size": list(crop_hw)}
@@ -113,6 +117,8 @@ def crop_labeled_images(
         ]  # fmt: skip
         results = _run(tasks, jobs)
         problems = [problem for result in results for problem in result.problems]
+        if own_boxes is not None and not problems:  # before the crops: an old manifest refuses new boxes
+            leave_bboxes(boxes, bbox_csv, own_boxes)
         _put_in_place(results, images_dir, all_well=not problems)
         if problems:
             raise UserError(problems)
@@ -129,6 +135,21 @@ def crop_labeled_images(
         cropped = sum(result.fresh for result in results)
         logger.info("cropped %d of %d frames, %d unchanged", cropped, len(tasks), len(tasks) - cropped)
         return CropSummary(cropped, len(tasks))
+
+
+def find_image_boxes(bbox_dir: Path, labels_csv: Path) -> Path:
+    """Return the CSV of the boxes of labelled images in a folder: ``<csv>/bbox.csv``, or else ``bbox.csv``.
+
+    Raises
+    ------
+    UserError
+        If there is neither.
+    """
+    names = (f"{labels_csv.name}/{BOXES_FILE}", BOXES_FILE)
+    for name in names:
+        if (bbox_dir / name).is_file():
+            return bbox_dir / name
+    raise UserError(Problem(str(bbox_dir), f"the boxes of {labels_csv}: {' or '.join(names)}", "none"))
 
 
 def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:

@@ -17,7 +17,7 @@ from lightning_pose.geometry.boxes import boxes_from_keypoints, rule_of
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.remap import match_rows, remap, remap_file
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
-from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, read_manifest
+from lightning_pose.io.crop_manifest import MANIFEST, crops_dir, other_crops, read_manifest
 from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone, read_json, sha256, write_json
 from lightning_pose.io.images import image_size, refuse_outside
@@ -58,7 +58,10 @@ def predict(
         same_keypoints(path, entry, settings)
         if data_dir is None:
             _same_kind_of_images(path, settings)
-        refuse_outside(entry.image_paths, _images_dir(path, data_dir, settings), path)
+        folder = _images_dir(path, data_dir, settings)
+        refuse_outside(entry.image_paths, folder, path)
+        if problems := other_crops(path, folder):
+            raise UserError(problems)
     refuse_inputs([output] if output else [], resolved)
     check_destinations([output or _predictions_csv(model_dir, path) for path in resolved])
     predictor = Predictor(model_dir, overrides)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lightning_pose.io.changed import check_unchanged
+from lightning_pose.io.changed import check_unchanged, set_aside
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import BOX_COORDS, format_number, own_path, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = BOX_COORDS
 NAMED = 5  # problems of one kind named one by one
@@ -136,6 +139,35 @@ def replace_bboxes(source: str | Path, xywh_px: np.ndarray, path: str | Path) ->
             row[place] = format_number(value)
     with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([rows[0], *body])
+
+
+def leave_bboxes(boxes: Boxes, source: Path, path: Path) -> None:
+    """Write the boxes that crops are cut with beside them, unless they are there; others are set aside.
+
+    Parameters
+    ----------
+    boxes : the boxes.
+    source : the file that they were read from.
+    path : where whatever maps the crops back to the frame looks for them.
+    """
+    if path.resolve() == source.resolve() or _holds(path, boxes):
+        return
+    if path.is_file():
+        kept = set_aside(path)
+        logger.warning(
+            "%s: now the boxes of %s, which the crops are cut with; before: %s", path, source, kept
+        )
+    write_bboxes(boxes, path)
+
+
+def _holds(path: Path, boxes: Boxes) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        own = read_bboxes(path)
+    except UserError:
+        return False
+    return own.index == boxes.index and np.array_equal(own.xywh_px, boxes.xywh_px)
 
 
 def boxes_digest(xywh_px: np.ndarray) -> str:

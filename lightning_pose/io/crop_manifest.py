@@ -95,6 +95,21 @@ def damaged_crops(path: str | Path) -> list[str]:
     return examine_crops(path)[0]
 
 
+def other_crops(labels_csv: Path, images_dir: Path) -> list[Problem]:
+    """Return a problem if another CSV's crops took the place of some that a labels CSV lists in a folder.
+
+    They may show other boxes than those that the labels, and predictions on the crops, are mapped by. Crops
+    that are missing are none of this function's business.
+    """
+    own_dir, path = crops_dir(labels_csv), labels_csv.parent / MANIFEST
+    if own_dir is None or own_dir.resolve() != images_dir.resolve():
+        return []
+    others = [own for own in damaged_crops(path) if Path(own).exists()]
+    expected = f"the crop that {path} tells of (crop again)"
+    found = f"another, and {len(others) - 1} more like it" if len(others) > 1 else "another"
+    return [Problem(os.path.normpath(own), expected, found) for own in others[:1]]
+
+
 def _differs(file: Path, told: str | None) -> bool:
     return told is not None and told != sha256(file)
 
