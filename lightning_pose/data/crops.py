@@ -31,10 +31,17 @@ from lightning_pose.io.crop_manifest import (
     write_manifest,
 )
 from lightning_pose.io.files import alone, sha256, write_atomic
-from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
+from lightning_pose.io.images import (
+    FIRST_ROW,
+    decode_image,
+    image_size,
+    outside_problems,
+    read_bytes,
+    refuse_outside,
+)
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import end_with_parent, job_cores, reuse_memory
-from lightning_pose.types import Labels, Problem, UserError
+from lightning_pose.types import Boxes, Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +157,38 @@ def find_image_boxes(bbox_dir: Path, labels_csv: Path) -> Path:
         if (bbox_dir / name).is_file():
             return bbox_dir / name
     raise UserError(Problem(str(bbox_dir), f"the boxes of {labels_csv}: {' or '.join(names)}", "none"))
+
+
+def read_frame_boxes(bbox_csv: Path, labels: Labels, labels_csv: Path, data_dir: Path) -> Boxes:
+    """Read the boxes of labelled frames that are cropped in memory, in the order of the labels.
+
+    Raises
+    ------
+    UserError
+        If boxes and labels do not match, an image cannot be read, a box is larger than any crop, or none
+        shows any of its frame.
+    """
+    refuse_outside(labels.image_paths, data_dir, labels_csv)
+    boxes = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv)
+    sizes, problems = [], []
+    for path, box in zip(labels.image_paths, boxes.xywh_px, strict=True):
+        try:
+            sizes.append(image_size(data_dir / path))
+            problems += _too_large(path, _box(box), sizes[-1])
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    empty = [
+        path
+        for path, box, size in zip(labels.image_paths, boxes.xywh_px, sizes, strict=True)
+        if misses(size, _box(box))
+    ]
+    if len(empty) == len(sizes):
+        expected = f"boxes that lie in the images of {labels_csv}"
+        raise UserError(Problem(str(bbox_csv), expected, "all outside"))
+    _warn_of_empty(empty)
+    return boxes
 
 
 def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:
@@ -275,11 +314,17 @@ def _crop_one(task: CropTask) -> CropResult:
 def _decode(task: CropTask, name: str, content: bytes) -> np.ndarray:
     """Decode an image, (H, W, 3) in OpenCV's channel order, that the task's box may be cut from."""
     image = decode_image(Path(task.data_dir) / name, content)
-    largest = LARGEST_BOX * max(image.shape[:2])
-    if max(task.box[2:]) > largest:
-        found = "{:g} x {:g} px".format(*task.box[2:])
-        raise UserError(Problem(f"box of {task.image}", f"at most {largest} px a side", found))
+    if problems := _too_large(task.image, task.box, image.shape[:2]):
+        raise UserError(problems)
     return image
+
+
+def _too_large(image_path: str, box: Box, frame_hw: tuple[int, ...]) -> list[Problem]:
+    largest = LARGEST_BOX * max(frame_hw)
+    if max(box[2:]) <= largest:
+        return []
+    found = "{:g} x {:g} px".format(*box[2:])
+    return [Problem(f"box of {image_path}", f"at most {largest} px a side", found)]
 
 
 def _png(crops: list[np.ndarray]) -> bytes:
