@@ -5,6 +5,11 @@ litpose crop video.mp4 --bbox bbox.csv --output_dir crops
 litpose crop MODEL_DIR labels.csv video.mp4     (boxes from MODEL_DIR/image_preds/<csv>/bbox.csv and
                                                 MODEL_DIR/video_preds/<video>/bbox.csv; crops beside them)
 
+With --bbox_dir FOLDER, the same places get crops by other boxes, such as `litpose smooth_bbox` writes: of a
+video FOLDER/VIDEO_STEM_bbox.csv, VIDEO_STEM/bbox.csv or VIDEO_NAME/bbox.csv, of labelled frames
+FOLDER/CSV_NAME/bbox.csv or else FOLDER/bbox.csv. They take the place of the bbox.csv beside the crops, by
+which predictions on these are mapped back to the frame; other boxes there are kept as bbox.csv.changed.
+
 Of labelled frames, only what is missing or stale is made anew. A video becomes cropped_<video>.mp4 (H.264),
 frame for frame, with bbox.csv and crops.json beside it: a pose model predicts on it without --bbox.
 """
@@ -17,6 +22,7 @@ from pathlib import Path
 from lightning_pose.cli.options import is_video
 
 DEFAULT_SIZE = "256x256"
+BOXES_FILE = "bbox.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input_path", type=Path, nargs="*", help="labels CSVs and videos")
     parser.add_argument("--labels", type=Path, help="a labels CSV")
     parser.add_argument("--bbox", type=Path, help="its bounding-box CSV, or the video's")
+    parser.add_argument(
+        "--bbox_dir", type=Path, help="folder of boxes to crop by, instead of MODEL_DIR's own (see above)"
+    )
     parser.add_argument("--data_dir", type=Path, help="folder that image paths are relative to")
     parser.add_argument(
         "--output_dir",
@@ -43,6 +52,9 @@ def run(args: argparse.Namespace) -> None:
     """Crop."""
     from lightning_pose.types import Problem, UserError
 
+    if args.bbox_dir and (_explicit(args) or not args.input_path):
+        found = "neither" if not _explicit(args) else "files that are named one by one"
+        raise UserError(Problem("arguments with --bbox_dir", "MODEL_DIR and CSVs or videos", found))
     if args.model_dir is None and args.labels and args.bbox and args.data_dir and _has_places(args):
         _crop_labels(args)
     elif args.model_dir and is_video(args.model_dir) and args.bbox and args.output_dir:
@@ -83,22 +95,27 @@ def _crop_one_video(args: argparse.Namespace) -> None:
 
 
 def _crop_of_model(args: argparse.Namespace) -> None:
+    from lightning_pose.data.clips import find_video_boxes
     from lightning_pose.data.crop_video import crop_video
-    from lightning_pose.data.crops import crop_labeled_images
+    from lightning_pose.data.crops import crop_labeled_images, find_image_boxes
 
     videos = [path for path in args.input_path if is_video(path)]
     csv_files = [path for path in args.input_path if path not in videos]
+    own = {path: args.model_dir / "image_preds" / path.name / BOXES_FILE for path in csv_files}
+    own |= {path: args.model_dir / "video_preds" / path.name / BOXES_FILE for path in videos}
+    boxes = dict(own)
+    if args.bbox_dir is not None:
+        boxes = {path: find_image_boxes(args.bbox_dir, path) for path in csv_files}
+        boxes |= {path: find_video_boxes(args.bbox_dir, path) for path in videos}
     if csv_files:
         data_dir, size = _data_dir_and_size(args)
     for path in csv_files:
         labels = path if path.is_file() else data_dir / path
-        folder = args.model_dir / "image_preds" / path.name
         images = args.model_dir / "cropped_images"
-        output = folder / f"cropped_{path.name}"
-        crop_labeled_images(labels, folder / "bbox.csv", data_dir, images, output, size, args.jobs)
+        output = own[path].with_name(f"cropped_{path.name}")
+        crop_labeled_images(labels, boxes[path], data_dir, images, output, size, args.jobs, own[path])
     for path in videos:
-        folder = args.model_dir / "video_preds" / path.name
-        crop_video(path, folder / "bbox.csv", folder, _video_size(args))
+        crop_video(path, boxes[path], own[path].parent, _video_size(args))
 
 
 def _video_size(args: argparse.Namespace) -> tuple[int, int]:

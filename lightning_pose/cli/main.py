@@ -33,6 +33,7 @@ COMMANDS = {
     "train": "train a detector, or a pose model on a detector's crops",
     "predict": "predict keypoints on labelled frames and videos",
     "create_bbox": "compute bounding boxes from a detector's predictions",
+    "smooth_bbox": "smooth the boxes of videos over time",
     "crop": "crop labelled frames around their bounding boxes",
     "remap": "map a pose model's predictions back to frame coordinates",
     "merge": "join what was found in stretches of a video",

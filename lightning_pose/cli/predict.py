@@ -10,6 +10,9 @@ predictions with --detector_mode, or another tool places. A cropzoom model takes
 `litpose crop` made needs no boxes, and gets remapped_predictions.csv in frame pixels besides. Beside the
 predictions on a whole video, in frame pixels, lie its metrics: see `litpose video_metrics`.
 
+Labelled frames, too, can be looked at in given boxes (--bbox_dir), with no crops on disk: predictions.csv and
+its errors are in frame pixels then, as those of `litpose crop`, `predict` and `remap` one after the other.
+
 A cropzoom model (`litpose create_cropzoom`) needs none: it finds the animal itself. Its folder gets
 image_preds/<csv>/ and video_preds/<video file name>/ with predictions.csv in frame pixels and bbox.csv.
 """
@@ -44,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bbox_dir",
         type=Path,
-        help="folder of boxes: VIDEO_STEM_bbox.csv, VIDEO_STEM/bbox.csv or VIDEO_NAME/bbox.csv of each video",
+        help="boxes: VIDEO_STEM_bbox.csv, VIDEO_STEM/bbox.csv or VIDEO_NAME/bbox.csv of each video; "
+        "CSV_NAME/bbox.csv, or else bbox.csv, of labelled frames",
     )
     parser.add_argument(
         "--detector_mode", action="store_true", help="write bounding boxes and cropped images too"
@@ -172,7 +176,7 @@ def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[
         raise UserError(
             Problem("--detector_mode", "none with a cropzoom model, which places boxes itself", "one")
         )
-    bbox_csvs = _given_boxes(args, videos)
+    frame_bbox_csvs, bbox_csvs = _given_boxes(args, csv_files, videos)
     if bbox_csvs and hasattr(args, "detect_every"):
         raise UserError(Problem("--detect_every", "none with boxes that are given", "one"))
     if args.output_bbox and not args.output:
@@ -190,15 +194,22 @@ def _run_cropzoom(args: argparse.Namespace, csv_files: list[Path], videos: list[
         box_settings(args, BoxSettings()).detect_every if hasattr(args, "detect_every") else None,
         bbox_csvs,
         _video_output(args, videos),
+        frame_bbox_csvs,
     )
 
 
 def _run_single(args: argparse.Namespace, csv_files: list[Path], videos: list[Path]) -> None:
+    from lightning_pose.inference.boxed_run import predict_on_frames
     from lightning_pose.inference.run import predict
     from lightning_pose.inference.video import predict_videos
 
-    bbox_csvs, writes = _given_boxes(args, videos), _video_output(args, videos)
-    if csv_files:
+    frame_bbox_csvs, bbox_csvs = _given_boxes(args, csv_files, videos)
+    writes = _video_output(args, videos)
+    if frame_bbox_csvs:
+        predict_on_frames(
+            args.model_dir, csv_files, frame_bbox_csvs, args.data_dir, args.output, args.overrides
+        )
+    elif csv_files:
         predict(
             model_dir=args.model_dir,
             inputs=csv_files,
@@ -232,17 +243,21 @@ def _video_output(args: argparse.Namespace, videos: list[Path]) -> VideoOutput:
     return VideoOutput(args.bbox_columns, args.parquet)
 
 
-def _given_boxes(args: argparse.Namespace, videos: list[Path]) -> list[Path]:
-    """Return the CSV of each video's boxes, none if none are given."""
+def _given_boxes(
+    args: argparse.Namespace, csv_files: list[Path], videos: list[Path]
+) -> tuple[list[Path], list[Path]]:
+    """Return the CSV of the boxes of each labels CSV and of each video, none if none are given."""
     from lightning_pose.data.clips import find_video_boxes
+    from lightning_pose.data.crops import find_image_boxes
     from lightning_pose.types import Problem, UserError
 
     if args.bbox and args.bbox_dir:
         raise UserError(Problem("--bbox, --bbox_dir", "one of the two", "both"))
     if args.bbox and len(videos) != 1:
         raise UserError(Problem("--bbox", "one video", f"{len(videos)} videos"))
-    if args.bbox_dir and not videos:
-        raise UserError(Problem("--bbox_dir", "videos that the boxes are of", "none"))
-    if args.bbox:
-        return [args.bbox]
-    return [find_video_boxes(args.bbox_dir, video) for video in videos] if args.bbox_dir else []
+    if args.bbox_dir and args.detector_mode:
+        raise UserError(Problem("--bbox_dir", "none with --detector_mode, which places boxes itself", "one"))
+    if args.bbox_dir is None:
+        return [], [args.bbox] if args.bbox else []
+    of_images = [find_image_boxes(args.bbox_dir, path) for path in csv_files]
+    return of_images, [find_video_boxes(args.bbox_dir, path) for path in videos]

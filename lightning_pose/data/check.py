@@ -64,8 +64,7 @@ def check_dataset(
         elif labels.keypoint_names != expected:
             problems.append(_names_differ(csv_file, labels.keypoint_names, expected, source))
         problems += _duplicates(csv_file, labels, first)
-        problems += not_as_cropped(csv_file)
-        problems += _images(csv_file, labels, data_dir)
+        problems += [*_images(csv_file, labels, data_dir), *not_as_cropped(csv_file, data_dir)]
         problems += _context(csv_file, labels, data_dir) if needs_context else []
     return problems
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lightning_pose.data.clips import as_box, read_video_boxes
 from lightning_pose.data.cut import crop_image
-from lightning_pose.io.bboxes import boxes_digest, read_bboxes, write_bboxes
+from lightning_pose.io.bboxes import boxes_digest, leave_bboxes, read_bboxes
 from lightning_pose.io.crop_manifest import BOXES_FILE, MANIFEST, write_manifest
 from lightning_pose.io.destination import check_destinations
 from lightning_pose.io.files import alone, sha256
@@ -59,9 +59,7 @@ def crop_video(video: Path, bbox_csv: Path, output_dir: Path, crop_hw: tuple[int
     xywh_px = read_video_boxes(bbox_csv, facts)
     with alone(output_dir):
         _write_crops(facts, xywh_px, output, crop_hw)
-        own_boxes = output_dir / BOXES_FILE
-        if own_boxes.resolve() != bbox_csv.resolve():
-            write_bboxes(read_bboxes(bbox_csv), own_boxes)
+        leave_bboxes(read_bboxes(bbox_csv), bbox_csv, output_dir / BOXES_FILE)
         entry = {
             "files": {output.name: output.stat().st_size},
             "sha256": {output.name: sha256(output)},

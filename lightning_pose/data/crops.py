@@ -22,8 +22,9 @@ from lightning_pose.data.context import context_name, find_context
 from lightning_pose.data.cut import LARGEST_BOX, Box, crop_image, misses
 from lightning_pose.fingerprint import fingerprint
 from lightning_pose.geometry.crop_space import frame_to_crop
-from lightning_pose.io.bboxes import read_matching_boxes
+from lightning_pose.io.bboxes import leave_bboxes, read_matching_boxes
 from lightning_pose.io.crop_manifest import (
+    BOXES_FILE,
     MANIFEST,
     crop_name,
     damaged_crops,
@@ -31,10 +32,17 @@ from lightning_pose.io.crop_manifest import (
     write_manifest,
 )
 from lightning_pose.io.files import alone, sha256, write_atomic
-from lightning_pose.io.images import FIRST_ROW, decode_image, outside_problems, read_bytes
+from lightning_pose.io.images import (
+    FIRST_ROW,
+    decode_image,
+    image_size,
+    outside_problems,
+    read_bytes,
+    refuse_outside,
+)
 from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.machine import end_with_parent, job_cores, reuse_memory
-from lightning_pose.types import Labels, Problem, UserError
+from lightning_pose.types import Boxes, Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +86,7 @@ def crop_labeled_images(
     output_csv: Path,
     crop_hw: tuple[int, int],
     jobs: int | None = None,
+    own_boxes: Path | None = None,
 ) -> CropSummary:
     """Crop every image of a labels CSV, and write the labels in crop pixels.
 
@@ -91,6 +100,7 @@ def crop_labeled_images(
     output_csv : the labels in crop pixels; ``crops.json`` goes beside it.
     crop_hw : height and width of each crop.
     jobs : parallel processes; None = the cores at hand.
+    own_boxes : gets the boxes, for what maps the crops back to the frame; None = nothing does.
 
     Raises
     ------
@@ -102,7 +112,8 @@ def crop_labeled_images(
         raise UserError(Problem("jobs", "a number above 0", str(jobs)))
     labels = read_labels(labels_csv)
     _check_paths(labels, labels_csv, data_dir, images_dir)
-    xywh_px = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv).xywh_px
+    boxes = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv)
+    xywh_px = boxes.xywh_px
     manifest_path = output_csv.parent / MANIFEST
     with alone(manifest_path):  # the same command a second time would take its crops away
         old = read_manifest(manifest_path) or {"crops": {}}
@@ -115,6 +126,8 @@ def crop_labeled_images(
         ]  # fmt: skip
         results = _run(tasks, jobs)
         problems = [problem for result in results for problem in result.problems]
+        if own_boxes is not None and not problems:  # before the crops: an old manifest refuses new boxes
+            leave_bboxes(boxes, bbox_csv, own_boxes)
         _put_in_place(results, images_dir, all_well=not problems)
         if problems:
             raise UserError(problems)
@@ -138,6 +151,53 @@ def _cutting_code() -> str:
     """Return the checksum of the code that reads images and cuts them: with other code crops are stale."""
     reading = fingerprint("lightning_pose.io.images", "lightning_pose.io.changed", "lightning_pose.types")
     return f"{reading}{fingerprint('lightning_pose.data.cut')}"
+
+
+def find_image_boxes(bbox_dir: Path, labels_csv: Path) -> Path:
+    """Return the CSV of the boxes of labelled images in a folder: ``<csv>/bbox.csv``, or else ``bbox.csv``.
+
+    Raises
+    ------
+    UserError
+        If there is neither.
+    """
+    names = (f"{labels_csv.name}/{BOXES_FILE}", BOXES_FILE)
+    for name in names:
+        if (bbox_dir / name).is_file():
+            return bbox_dir / name
+    raise UserError(Problem(str(bbox_dir), f"the boxes of {labels_csv}: {' or '.join(names)}", "none"))
+
+
+def read_frame_boxes(bbox_csv: Path, labels: Labels, labels_csv: Path, data_dir: Path) -> Boxes:
+    """Read the boxes of labelled frames that are cropped in memory, in the order of the labels.
+
+    Raises
+    ------
+    UserError
+        If boxes and labels do not match, an image cannot be read, a box is larger than any crop, or none
+        shows any of its frame.
+    """
+    refuse_outside(labels.image_paths, data_dir, labels_csv)
+    boxes = read_matching_boxes(bbox_csv, labels.image_paths, labels_csv)
+    sizes, problems = [], []
+    for path, box in zip(labels.image_paths, boxes.xywh_px, strict=True):
+        try:
+            sizes.append(image_size(data_dir / path))
+            problems += _too_large(path, _box(box), sizes[-1])
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    empty = [
+        path
+        for path, box, size in zip(labels.image_paths, boxes.xywh_px, sizes, strict=True)
+        if misses(size, _box(box))
+    ]
+    if len(empty) == len(sizes):
+        expected = f"boxes that lie in the images of {labels_csv}"
+        raise UserError(Problem(str(bbox_csv), expected, "all outside"))
+    _warn_of_empty(empty)
+    return boxes
 
 
 def _check_paths(labels: Labels, labels_csv: Path, data_dir: Path, images_dir: Path) -> None:
@@ -270,11 +330,17 @@ def _crop_one(task: CropTask) -> CropResult:
 def _decode(task: CropTask, name: str, content: bytes) -> np.ndarray:
     """Decode an image, (H, W, 3) in OpenCV's channel order, that the task's box may be cut from."""
     image = decode_image(Path(task.data_dir) / name, content)
-    largest = LARGEST_BOX * max(image.shape[:2])
-    if max(task.box[2:]) > largest:
-        found = "{:g} x {:g} px".format(*task.box[2:])
-        raise UserError(Problem(f"box of {task.image}", f"at most {largest} px a side", found))
+    if problems := _too_large(task.image, task.box, image.shape[:2]):
+        raise UserError(problems)
     return image
+
+
+def _too_large(image_path: str, box: Box, frame_hw: tuple[int, ...]) -> list[Problem]:
+    largest = LARGEST_BOX * max(frame_hw)
+    if max(box[2:]) <= largest:
+        return []
+    found = "{:g} x {:g} px".format(*box[2:])
+    return [Problem(f"box of {image_path}", f"at most {largest} px a side", found)]
 
 
 def _png(crops: list[np.ndarray]) -> bytes:

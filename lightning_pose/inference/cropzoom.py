@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from lightning_pose.data.context import Source, context_of_all
-from lightning_pose.data.dataset import read_source
 from lightning_pose.geometry.boxes import BoxRule, boxes_from_keypoints, rule_of, warn_of_lost
 from lightning_pose.geometry.film_parts import FilmParts
+from lightning_pose.inference.boxed import predict_boxed
 from lightning_pose.inference.film_boxes import DetectedBoxes
 from lightning_pose.inference.film_run import Film, predict_film, settle_runtimes
 from lightning_pose.inference.model import Model, PoseModel
@@ -25,14 +22,12 @@ from lightning_pose.inference.pictures import (
     predict_whole,
     sees_context,
 )
-from lightning_pose.inference.predict import READERS, Predictor
-from lightning_pose.io.crop_manifest import crop_name
+from lightning_pose.inference.predict import Predictor
 from lightning_pose.io.cropzoom_dir import CROPZOOM_FILE, CropZoom, is_cropzoom_dir, read_cropzoom
-from lightning_pose.io.images import refuse_outside
 from lightning_pose.io.video import Video
 from lightning_pose.io.video_facts import VideoFacts, probe_video
 from lightning_pose.traces import LOOKS_FACT, note_fact
-from lightning_pose.types import Boxes, Predictions, Problem, Split, UserError
+from lightning_pose.types import Boxes, Predictions, Problem, UserError
 
 
 def open_model(folder: Path, overrides: Sequence[str] = ()) -> PoseModel:
@@ -106,23 +101,19 @@ class CropZoomModel:
 
         The same as `litpose create_bbox`, `crop`, `predict` and `remap` one after the other.
         """
-        names = self.keypoint_names
-        keypoints_px, confidence = (
-            np.empty((len(image_paths), len(names), 2)),
-            np.empty((len(image_paths), len(names))),
+        placed: list[Boxes] = []
+
+        def place(windows: Sequence[Window], _: slice) -> np.ndarray:
+            placed.append(self._place(windows))
+            return placed[-1].xywh_px
+
+        context = sees_context(self.detector) or sees_context(self.pose)
+        predictions = predict_boxed(
+            self.pose, image_paths, Path(data_dir), place, self.cropzoom.crop_hw, context
         )
-        xywh_px, status, start = np.empty((len(image_paths), 4)), [], 0
-        for windows in self._windows(image_paths, Path(data_dir)):
-            rows = slice(start, start + len(windows))
-            placed = self._place(windows)
-            xywh_px[rows], start = placed.xywh_px, rows.stop
-            status += placed.status or []
-            keypoints_px[rows], confidence[rows] = predict_in_boxes(
-                self.pose, windows, placed.xywh_px, self.cropzoom.crop_hw
-            )
+        xywh_px = np.concatenate([np.empty((0, 4)), *(own.xywh_px for own in placed)])
+        status = [text for own in placed for text in own.status or []]
         warn_of_lost(image_paths, status)
-        splits = [self.pose.splits.get(crop_name(path), Split.TEST.value) for path in image_paths]
-        predictions = Predictions(list(image_paths), names, keypoints_px, confidence, splits)
         return predictions, Boxes(list(image_paths), xywh_px, status)
 
     def predict_video(self, path: Path) -> Predictions:
@@ -171,26 +162,6 @@ class CropZoomModel:
         return boxes_from_keypoints(
             keypoints_px, confidence, index, lambda row: windows[row][0].shape[:2], self.rule, warns=False
         )
-
-    def _windows(self, image_paths: list[str], data_dir: Path) -> Iterator[list[Window]]:
-        """Yield the frames of some images at a time, reading ahead by as many."""
-        refuse_outside(image_paths, data_dir)
-        context = sees_context(self.detector) or sees_context(self.pose)
-        sources = (
-            context_of_all(image_paths, data_dir) if context else [[Source(path)] for path in image_paths]
-        )
-        size = self.pose.settings.training.test_batch_size
-
-        def load(own: list[Source]) -> Window:
-            frames = {source: read_source(source, data_dir) for source in set(own)}
-            return [frames[source] for source in own]
-
-        with ThreadPoolExecutor(READERS) as pool:
-            rest = iter(sources)
-            ahead = [pool.submit(load, own) for own in islice(rest, size)]
-            while ahead:
-                current, ahead = ahead, [pool.submit(load, own) for own in islice(rest, size)]
-                yield [future.result() for future in current]
 
 
 def _refuse_box_overrides(overrides: Sequence[str], folder: Path) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 
 from lightning_pose.data.frame_labels import is_of_crops, labels_path
 from lightning_pose.geometry.boxes import rule_of
+from lightning_pose.inference.boxed import predict_in_given_boxes
+from lightning_pose.inference.boxed_run import read_boxes_of_frames
 from lightning_pose.inference.cropzoom import CropZoomModel
-from lightning_pose.inference.run import resolve_input, same_keypoints, write_with_errors
+from lightning_pose.inference.run import read_labels_for, resolve_input, write_with_errors
 from lightning_pose.inference.video import (
     Stretch,
     film_of,
@@ -27,11 +29,10 @@ from lightning_pose.io.crop_manifest import crops_dir, manifest_of_video
 from lightning_pose.io.cropzoom_dir import CropZoom, read_cropzoom, write_cropzoom
 from lightning_pose.io.destination import check_destinations, refuse_inputs
 from lightning_pose.io.files import alone
-from lightning_pose.io.labels import read_labels, refuse_repeated
 from lightning_pose.io.model_dir import WEIGHTS_FILE, read_model_settings, weights_of
 from lightning_pose.io.predictions import write_predictions
 from lightning_pose.settings import BoxSettings, Settings
-from lightning_pose.types import Labels, Problem, UserError
+from lightning_pose.types import Boxes, Labels, Problem, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ def predict_cropzoom(
     detect_every: int | None = None,
     bbox_csvs: Sequence[Path] = (),
     writes: VideoOutput = KEYPOINTS_ONLY,
+    frame_bbox_csvs: Sequence[Path] = (),
 ) -> None:
     """Predict on labels CSVs of frames and on videos.
 
@@ -137,6 +139,7 @@ def predict_cropzoom(
     detect_every : frames of a video from one look of the detector to the next; None = as the folder says.
     bbox_csvs : the boxes of each video's frames, instead of the detector's; none = the detector places them.
     writes : what is written of videos besides keypoints and confidence.
+    frame_bbox_csvs : the boxes of each labels CSV's frames, as `bbox_csvs` of videos.
 
     Raises
     ------
@@ -149,14 +152,19 @@ def predict_cropzoom(
     stretches = find_stretches(videos, allow_truncated, frames)
     _refuse_crops(stretches)
     boxes = read_given_boxes(stretches, bbox_csvs)
+    pose = read_model_settings(cropzoom.pose_dir)
+    frame_boxes: list[Boxes | None] = [
+        read_boxes_of_frames(own, entry, csv, images, pose)
+        for own, (csv, entry) in zip(frame_bbox_csvs, labels, strict=bool(frame_bbox_csvs))
+    ] or [None] * len(labels)
     targets = [output] if output else [_labels_destination(folder, csv) for csv, _ in labels]
     targets += [] if output else [_video_destination(folder, stretch) for stretch in stretches]
     files = [path for own in targets for path in (own.predictions, own.bbox) if path is not None]
-    refuse_inputs(files, [csv for csv, _ in labels])
+    refuse_inputs(files, [*(csv for csv, _ in labels), *(frame_bbox_csvs if output else ())])
     check_destinations(files, sum(size_of_output(own, cropzoom.pose_dir) for own in stretches))
     model = CropZoomModel.from_dir(folder, overrides, detect_every)
-    for path, own in labels:
-        _predict_labels(model, path, own, images, folder, output)
+    for (path, own), given in zip(labels, frame_boxes, strict=True):
+        _predict_labels(model, path, own, images, folder, output, given)
     for stretch, xywh_px in zip(stretches, boxes, strict=True):
         _predict_video(model, stretch, xywh_px, folder, output, writes)
 
@@ -166,10 +174,7 @@ def _read(path: Path, data_dir: Path, cropzoom: CropZoom) -> tuple[Path, Labels]
     csv = resolve_input(path, data_dir)
     if crops_dir(csv) is not None:
         raise UserError(Problem(str(csv), "a CSV of frames, which the model crops itself", "one of crops"))
-    labels = read_labels(csv)
-    refuse_repeated(labels, csv)
-    same_keypoints(csv, labels, read_model_settings(cropzoom.pose_dir))
-    return csv, labels
+    return csv, read_labels_for(csv, read_model_settings(cropzoom.pose_dir))
 
 
 def _refuse_crops(stretches: Sequence[Stretch]) -> None:
@@ -193,9 +198,19 @@ def _video_destination(folder: Path, stretch: Stretch) -> Destination:
 
 
 def _predict_labels(
-    model: CropZoomModel, csv: Path, labels: Labels, data_dir: Path, folder: Path, output: Destination | None
+    model: CropZoomModel,
+    csv: Path,
+    labels: Labels,
+    data_dir: Path,
+    folder: Path,
+    output: Destination | None,
+    boxes: Boxes | None,
 ) -> None:
-    predictions, boxes = model.predict_frames_and_boxes(labels.image_paths, data_dir)
+    if boxes is None:
+        predictions, boxes = model.predict_frames_and_boxes(labels.image_paths, data_dir)
+    else:
+        crop_hw = model.cropzoom.crop_hw
+        predictions = predict_in_given_boxes(model.pose, labels.image_paths, data_dir, boxes, crop_hw)
     if output is not None:
         if output.bbox is not None:
             write_bboxes(boxes, output.bbox)

@@ -52,25 +52,24 @@ def predict(
     """
     settings = read_model_settings(model_dir, overrides)
     resolved = [resolve_input(path, data_dir or Path(settings.data.data_dir)) for path in inputs]
-    labels = [read_labels(path) for path in resolved]
+    labels = [read_labels_for(path, settings) for path in resolved]
     for path, entry in zip(resolved, labels, strict=True):
-        refuse_repeated(entry, path)
-        same_keypoints(path, entry, settings)
         if data_dir is None:
             _same_kind_of_images(path, settings)
-            if problems := not_as_cropped(path):
-                raise UserError(problems)
-        refuse_outside(entry.image_paths, _images_dir(path, data_dir, settings), path)
+        folder = _images_dir(path, data_dir, settings)
+        refuse_outside(entry.image_paths, folder, path)
+        if problems := not_as_cropped(path, folder):
+            raise UserError(problems)
     refuse_inputs([output] if output else [], resolved)
-    check_destinations([output or _predictions_csv(model_dir, path) for path in resolved])
+    check_destinations([output or predictions_csv(model_dir, path) for path in resolved])
     predictor = Predictor(model_dir, overrides)
     for path, entry in zip(resolved, labels, strict=True):
         folder = _images_dir(path, data_dir, settings)
-        if output is not None:
-            write_predictions(predictor.predict_images(entry.image_paths, folder), output)
-            continue
         predictions = predictor.predict_images(entry.image_paths, folder)
-        destination = _predictions_csv(model_dir, path)
+        if output is not None:
+            write_predictions(predictions, output)
+            continue
+        destination = predictions_csv(model_dir, path)
         with alone(destination.parent):
             write_with_errors(predictions, entry, destination)
             if is_crops_csv(path):
@@ -111,7 +110,7 @@ def crops_for(
     for path in labels_csvs:
         labels = read_labels(path)
         same_keypoints(path, labels, settings)
-        destination = _predictions_csv(detector_dir, path)
+        destination = predictions_csv(detector_dir, path)
         origin, stamp = _origin(detector_dir, labels, data_dir, settings), destination.with_suffix(".json")
         with alone(destination.parent):
             if destination.is_file() and read_json(stamp) == origin:
@@ -128,7 +127,8 @@ def _images_dir(labels_csv: Path, data_dir: Path | None, settings: Settings) -> 
     return data_dir or crops_dir(labels_csv) or Path(settings.data.data_dir)
 
 
-def _predictions_csv(model_dir: Path, labels_csv: Path) -> Path:
+def predictions_csv(model_dir: Path, labels_csv: Path) -> Path:
+    """Return where in a model's folder the predictions on a labels CSV go."""
     return model_dir / "image_preds" / labels_csv.name / "predictions.csv"
 
 
@@ -232,6 +232,14 @@ def _same_kind_of_images(path: Path, settings: Settings) -> None:
     if is_other_shape(frame_hw_trained_on(settings), crop_hw):
         expected = f"whole frames, as {own} of the training, or --data_dir"
         raise UserError(Problem(str(path), expected, "a CSV of crops"))
+
+
+def read_labels_for(path: Path, settings: Settings) -> Labels:
+    """Read a labels CSV; refuse one with an image twice, or of other keypoints than the model's."""
+    labels = read_labels(path)
+    refuse_repeated(labels, path)
+    same_keypoints(path, labels, settings)
+    return labels
 
 
 def same_keypoints(path: Path, labels: Labels, settings: Settings) -> None:

@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lightning_pose.io.changed import check_unchanged
+from lightning_pose.io.changed import check_unchanged, set_aside
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.tables import BOX_COORDS, format_number, own_path, parse_number, read_rows
 from lightning_pose.types import Boxes, Problem, UserError
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = BOX_COORDS
 NAMED = 5  # problems of one kind named one by one
 
 
-def read_bboxes(path: str | Path) -> Boxes:
+def read_bboxes(path: str | Path, may_lack: bool = False) -> Boxes:
     """Read a bounding-box CSV.
+
+    Parameters
+    ----------
+    path : the file.
+    may_lack : take rows of four empty cells, or NaN, for frames without a box, which are refused else.
 
     Raises
     ------
@@ -46,7 +54,8 @@ def read_bboxes(path: str | Path) -> Boxes:
             continue
         parsed = [parse_number(row[place]) for place in places]
         numbers = [np.nan if value is None else value for value in parsed]
-        if np.isnan(numbers).any():
+        is_empty = all(value is not None and np.isnan(value) for value in parsed)
+        if np.isnan(numbers).any() and not (may_lack and is_empty):
             problems.append(Problem(where, "numbers x, y, h, w", ",".join(row[place] for place in places)))
         elif numbers[2] <= 0 or numbers[3] <= 0:
             problems.append(Problem(where, "h and w above 0", f"h={numbers[2]:g}, w={numbers[3]:g}"))
@@ -118,6 +127,48 @@ def write_bboxes(boxes: Boxes, path: str | Path) -> None:
         for row, (name, (x, y, w, h)) in enumerate(zip(boxes.index, boxes.xywh_px, strict=True)):
             ending = (values[row] for values in further.values())
             writer.writerow([name, *(format_number(value) for value in (x, y, h, w)), *ending])
+
+
+def replace_bboxes(source: str | Path, xywh_px: np.ndarray, path: str | Path) -> None:
+    """Write a bounding-box CSV anew with the boxes of all rows, (N, 4), replaced, and all else as it was."""
+    rows = read_rows(Path(source))
+    header = [name.strip() for name in rows[0]]
+    places = [header.index(name) for name in COLUMNS]
+    body = [row for row in rows[1:] if any(row)]
+    for row, (x, y, w, h) in zip(body, xywh_px, strict=True):
+        for place, value in zip(places, (x, y, h, w), strict=True):
+            row[place] = format_number(value)
+    with write_atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([rows[0], *body])
+
+
+def leave_bboxes(boxes: Boxes, source: Path, path: Path) -> None:
+    """Write the boxes that crops are cut with beside them, unless they are there; others are set aside.
+
+    Parameters
+    ----------
+    boxes : the boxes.
+    source : the file that they were read from.
+    path : where whatever maps the crops back to the frame looks for them.
+    """
+    if path.resolve() == source.resolve() or _holds(path, boxes):
+        return
+    if path.is_file():
+        kept = set_aside(path)
+        logger.warning(
+            "%s: now the boxes of %s, which the crops are cut with; before: %s", path, source, kept
+        )
+    write_bboxes(boxes, path)
+
+
+def _holds(path: Path, boxes: Boxes) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        own = read_bboxes(path)
+    except UserError:
+        return False
+    return own.index == boxes.index and np.array_equal(own.xywh_px, boxes.xywh_px)
 
 
 def boxes_digest(xywh_px: np.ndarray) -> str:

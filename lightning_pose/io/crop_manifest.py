@@ -17,7 +17,6 @@ from lightning_pose.types import Problem, UserError
 MANIFEST = "crops.json"
 BOXES_FILE = "bbox.csv"
 CROPPED = "cropped_"  # begins the names of CSVs and videos of crops
-NAMED = 5  # problems of one kind named one by one
 
 
 def read_manifest(path: str | Path) -> dict[str, Any] | None:
@@ -96,19 +95,20 @@ def damaged_crops(path: str | Path) -> list[str]:
     return examine_crops(path)[0]
 
 
-def not_as_cropped(labels_csv: str | Path) -> list[Problem]:
-    """Return what of a labels CSV's crops is not as its manifest tells, as after an interruption.
+def not_as_cropped(labels_csv: Path, images_dir: Path) -> list[Problem]:
+    """Return what of the crops that a labels CSV lists in a folder is not as their manifest tells.
 
-    Their boxes may be others than the labels'. Of a CSV of frames there is nothing to tell.
+    After an interruption, or where another CSV's crops took their place, they may show other boxes than those
+    that the labels, and predictions on the crops, are mapped by. Crops that are missing are none of this
+    function's business, and of a CSV of frames there is nothing to tell.
     """
-    path = Path(labels_csv).parent / MANIFEST
-    damaged = damaged_crops(path) if crops_dir(labels_csv) is not None else []
+    own_dir, path = crops_dir(labels_csv), labels_csv.parent / MANIFEST
+    if own_dir is None or own_dir.resolve() != images_dir.resolve():
+        return []
+    others = [own for own in damaged_crops(path) if Path(own).exists()]
     expected = f"the crop that {path} tells of (crop again)"
-    problems = [Problem(file, expected, "none, or another") for file in damaged[:NAMED]]
-    if len(damaged) > NAMED:
-        found = f"{len(damaged) - NAMED} more that are not"
-        problems.append(Problem(str(path), "crops as it tells of", found))
-    return problems
+    found = f"another, and {len(others) - 1} more like it" if len(others) > 1 else "another"
+    return [Problem(os.path.normpath(own), expected, found) for own in others[:1]]
 
 
 def _differs(file: Path, told: str | None) -> bool:

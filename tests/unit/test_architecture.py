@@ -55,6 +55,7 @@ def test_every_command_has_help(name: str) -> None:
     "name",
     [
         "create_bbox",
+        "smooth_bbox",
         "remap",
         "check",
         "score",

@@ -313,7 +313,7 @@ def test_the_folder_of_a_model_takes_no_other(trained, capsys, kind) -> None:
         (("labels.csv", "--detector_mode"), "--detector_mode: expected none with a cropzoom model"),
         (("{film}", "--bbox", "b.csv"), "b.csv: expected a CSV file, found no such file"),
         (("{film}", "--bbox_dir", "{pose}"), "film_bbox.csv, found none"),
-        (("labels.csv", "--bbox_dir", "{pose}"), "--bbox_dir: expected videos that the boxes are of"),
+        (("labels.csv", "--bbox_dir", "{pose}"), "pose: expected the boxes of labels.csv: labels.csv/"),
         (
             ("{film}", "--bbox", "{pose}/boxes.csv", "--bbox_dir", "{pose}"),
             "--bbox, --bbox_dir: expected one of the two, found both",

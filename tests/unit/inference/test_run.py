@@ -301,7 +301,7 @@ def test_crops_of_an_interrupted_command(refused, trained, tmp_path) -> None:
     crop = detector / "cropped_images" / read_labels(csv).image_paths[0]
     other = detector / "cropped_images" / read_labels(csv).image_paths[1]
     shutil.copyfile(other, crop)
-    message = f"{crop.name}: expected the crop that .*crops.json tells of .crop again., found none"
+    message = f"{crop.name}: expected the crop that .*crops.json tells of .crop again., found another"
     refused(message, "predict", trained.pose, csv)
 
 

@@ -64,11 +64,12 @@ def test_missing_cut_and_changed_crops_are_found(manifest) -> None:
 
 def test_labels_of_crops_that_are_others_are_told_of(manifest) -> None:
     path = manifest()
-    csv, frames = path.parent / "cropped_l.csv", path.parent / "l.csv"
-    assert not_as_cropped(csv) == []
+    csv, frames, folder = path.parent / "cropped_l.csv", path.parent / "l.csv", path.parent / "images"
+    assert not_as_cropped(csv, folder) == []
     change_later(path.parent / "images" / "a.png", b"12346")
-    (problem,) = not_as_cropped(csv)
-    assert problem.where.endswith("a.png") and not_as_cropped(frames) == []
+    (problem,) = not_as_cropped(csv, folder)
+    assert problem.where.endswith("a.png")
+    assert not_as_cropped(frames, folder) == [] and not_as_cropped(csv, path.parent) == []
 
 
 def test_a_damaged_manifest_is_found(manifest) -> None:
