@@ -7,7 +7,6 @@ other authors become timm's.
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from torch import nn
 from lightning_pose.models.weights_file import differences, read_state, refuse_differences, without_prefix
 from lightning_pose.types import Problem, UserError, first_line
 
-PACKAGED = re.compile(r"(?:tf_)?efficientnet_lite([012])")
 PREFIXES = ("module.", "backbone.", "model.", "encoder.")  # of state dicts that were part of something larger
 
 

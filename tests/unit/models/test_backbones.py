@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lightning_pose.backbone_names import timm_names
 from lightning_pose.models.backbones import (
     build_backbone,
     early_stages,
@@ -76,6 +77,13 @@ def test_an_unknown_backbone_is_refused_with_the_nearest(name, hint) -> None:
             look_up(name)
         assert "model.backbone" in str(caught.value)
         assert f"found {name}" in str(caught.value)
+
+
+def test_names_in_the_source_of_timm_are_those_that_it_knows() -> None:
+    import timm
+    from timm.models import _registry
+
+    assert timm_names() == set(_registry._model_entrypoints) >= set(timm.list_models())
 
 
 @pytest.mark.parametrize(
