@@ -48,6 +48,7 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("callbacks: {anneal_weight: {final_val: .nan}}", "callbacks.anneal_weight.final_val", "nan"),
         ("data: {image_resize_dims: {height: 100}}", "data.image_resize_dims.height", "100"),
         ("data: {keypoint_names: [a, a]}", "data.keypoint_names", "a twice"),
+        ("data: {keypoint_names: [a, bbox]}", "data.keypoint_names", "other names than bbox and set"),
         ("data: {keypoint_names: [a, b], num_keypoints: 3}", "data.num_keypoints", "3"),
         ("training: {optimizer: SGDX}", "training.optimizer", "SGDX"),
         ("workflow: {pose: {training: {max_step: 3}}}", "workflow.pose: training.max_step", "max_steps"),
