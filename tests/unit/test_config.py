@@ -35,6 +35,8 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("trainning: {max_epochs: 3}", "trainning", "did you mean training?"),
         ("training: {train_prob: abc}", "training.train_prob", "abc"),
         ("training: {train_prob: 1.5}", "training.train_prob", "1.5"),
+        ("training: {max_steps: 1.5}", "training.max_steps", "expected a whole number, or null, found 1.5"),
+        ("training: {gradient_clip_val: x}", "training.gradient_clip_val", "expected a number, or null"),
         ("training: {train_frames: 1.5}", "training.train_frames", "a whole number, found 1.5"),
         ("workflow: {train_frames: [20, 50.5]}", "workflow.train_frames", "found [20.0, 50.5]"),
         ("training: {train_frames: .inf}", "training.train_frames", "found inf"),
@@ -360,6 +362,14 @@ def test_a_text_that_is_no_mapping_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_config(write(tmp_path / "labels.csv", labels))
     assert str(caught.value).endswith("labels.csv: expected a mapping of sections, found plain text")
+
+
+@pytest.mark.parametrize("text", ["1e3", "1000.0", "1.0e+3"])
+def test_whole_numbers_with_a_point_or_an_exponent(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "config.yaml", f"training: {{max_steps: {text}, max_epochs: {text}}}")
+    for training in (load_config(path).training, load_config(path, [f"training.max_steps={text}"]).training):
+        assert (training.max_steps, training.max_epochs) == (1000, 1000)
+        assert type(training.max_steps) is int
 
 
 def test_a_variant_lies_over_the_settings_of_its_kind(tmp_path: Path) -> None:
