@@ -299,13 +299,22 @@ def _unknown_key(tree: DictConfig, key: str, where: str) -> Problem | None:
         known = [str(name) for name in node] if isinstance(node, DictConfig) else []
         if part not in known:
             known += _ignored_names(".".join(parts[:depth]))
-            nearest = difflib.get_close_matches(part, known, n=1, cutoff=0.4)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known) or 'none'}"
+            nearest = _nearest(part, known)
+            hint = f"did you mean {nearest}?" if nearest else f"known: {', '.join(known) or 'none'}"
             return Problem(f"{where}: {key}", "a known key", f"{part} ({hint})")
         if ".".join(parts[: depth + 1]) in FREE_FORM:
             return None
         node = node[part]
     return None
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """Return the key that a name is a slip of the pen for, or has the words of, or some of them; or None."""
+    words = set(name.split("_"))
+    close = difflib.get_close_matches(name, known, 1)
+    of_words = [own for own in known if words <= set(own.split("_")) or words >= set(own.split("_"))]
+    close = close or difflib.get_close_matches(name, of_words, 1, 0)
+    return close[0] if close else None
 
 
 def _takes_null(tree: DictConfig, key: str) -> bool:

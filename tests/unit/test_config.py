@@ -32,6 +32,9 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
     ("text", "key", "found"),
     [
         ("training: {max_epoch: 3}", "training.max_epoch", "did you mean max_epochs?"),
+        ("training: {lr: 1}", "training.lr", "did you mean lr_scheduler?"),
+        ("data: {resize: 1}", "data.resize", "did you mean image_resize_dims?"),
+        ("training: {learning_rate: 1}", "training.learning_rate", "learning_rate (known: "),
         ("trainning: {max_epochs: 3}", "trainning", "did you mean training?"),
         ("training: {train_prob: abc}", "training.train_prob", "abc"),
         ("training: {train_prob: 1.5}", "training.train_prob", "1.5"),
