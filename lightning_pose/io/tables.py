@@ -10,7 +10,7 @@ import csv
 import math
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -216,8 +216,9 @@ def text_cell(text: str) -> str:
 
 
 def own_path(name: str) -> str:
-    """Return an image path with forward slashes, whichever system it was written on."""
-    return name.replace("\\", "/")
+    """Return an image path as all of ours are written: with forward slashes, without ``./`` and ``//``."""
+    name = name.replace("\\", "/")
+    return str(PurePosixPath(name)) if "./" in name or "//" in name else name
 
 
 def parse_number(text: str) -> float | None:
