@@ -120,6 +120,12 @@ def test_a_mirrored_video(tmp_path, degrees, flips, caplog) -> None:
     assert ("decoded by PyAV, as mirrored videos are" in caplog.text) == (sum(flips) == 1)
 
 
+@pytest.mark.parametrize("library", [VideoLibrary.pyav, VideoLibrary.opencv])
+def test_the_only_frame_is_read_again(tmp_path, library) -> None:
+    video = open_video(write_codes(tmp_path / "a.mp4", 1), library)
+    assert codes(video.read(0, 1)) == codes(video.read(0, 1)) == [0]
+
+
 @pytest.mark.parametrize("first", [1, 7])
 def test_frames_that_an_edit_list_hides_do_not_count(tmp_path, first) -> None:
     path = tmp_path / "a.mp4"
