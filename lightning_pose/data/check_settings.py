@@ -55,10 +55,13 @@ def check_backbones_of_workflow(config: Path, overrides: Sequence[str], settings
     for name, variant in settings.workflow.variants.items():
         layers += [(KIND_OF[model], name) for model in models_of(variant)]
     problems = []
-    for kind, name in layers:
-        own = load_config(config, overrides, kind, warn=False, variant=name).model.backbone
+    of_kind = dict.fromkeys(KINDS, settings.model.backbone)
+    for kind, variant_name in layers:
+        own = load_config(config, overrides, kind, warn=False, variant=variant_name).model.backbone
         problem = backbone_problem(own)
-        if problem is not None and own != settings.model.backbone:  # which is told of as the file's own
-            key = f"workflow.{kind}" if name is None else f"workflow.variants.{name}.settings"
+        if problem is not None and own != of_kind[kind]:  # else it is told of where it stands
+            key = f"workflow.{kind}" if variant_name is None else f"workflow.variants.{variant_name}.settings"
             problems.append(replace(problem, where=f"{config}: {key}.{problem.where}"))
+        if variant_name is None:
+            of_kind[kind] = own
     return list(dict.fromkeys(problems))

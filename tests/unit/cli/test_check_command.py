@@ -45,6 +45,9 @@ def test_backbones_that_timm_lacks(config, capsys):
     assert "did you mean vitb_dino" in variant_line
     assert main(["check", str(config), "--overrides", *only, "model.backbone=vits_dinoX"]) == 2
     assert f"{config}: model.{expected} vits_dinoX (did you mean vits_dino" in capsys.readouterr().err
+    inherited = "workflow.variants.long={model: single, settings: {training: {max_steps: 9}}}"
+    assert main(["check", str(config), "--overrides", *only, detector, inherited]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
     known = ["model.backbone=vits_dino", "workflow.detector={model: {backbone: resnet50_animal_ap10k}}"]
     assert main(["check", str(config), "--overrides", *only, *known]) == 0
 
