@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import AnyNode, DictConfig, OmegaConf
+from omegaconf import AnyNode, BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightning_pose.settings import Schedule, Settings
@@ -299,8 +299,8 @@ def _unknown_key(tree: DictConfig, key: str, where: str) -> Problem | None:
         known = [str(name) for name in node] if isinstance(node, DictConfig) else []
         if part not in known:
             known += _ignored_names(".".join(parts[:depth]))
-            nearest = difflib.get_close_matches(part, known, n=1, cutoff=0.4)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known) or 'none'}"
+            nearest = _nearest(part, known)
+            hint = f"did you mean {nearest}?" if nearest else f"known: {', '.join(known) or 'none'}"
             return Problem(f"{where}: {key}", "a known key", f"{part} ({hint})")
         if ".".join(parts[: depth + 1]) in FREE_FORM:
             return None
@@ -308,11 +308,25 @@ def _unknown_key(tree: DictConfig, key: str, where: str) -> Problem | None:
     return None
 
 
+def _nearest(name: str, known: list[str]) -> str | None:
+    """Return the key that a name is a slip of the pen for, or has the words of, or some of them; or None."""
+    words = set(name.split("_"))
+    close = difflib.get_close_matches(name, known, 1)
+    of_words = [own for own in known if words <= set(own.split("_")) or words >= set(own.split("_"))]
+    close = close or difflib.get_close_matches(name, of_words, 1, 0)
+    return close[0] if close else None
+
+
 def _takes_null(tree: DictConfig, key: str) -> bool:
     """Say whether null is a value of a known key, or its default."""
-    section, _, name = key.rpartition(".")
-    node: Any = (OmegaConf.select(tree, section) if section else tree)._get_node(name)
+    node = _node(tree, key)
     return OmegaConf.select(tree, key) is None or (node._is_optional() and not isinstance(node, AnyNode))
+
+
+def _node(tree: DictConfig, key: str) -> Any:
+    """Return what holds the value of a known key, and knows its type."""
+    section, _, name = key.rpartition(".")
+    return (OmegaConf.select(tree, section) if section else tree)._get_node(name)
 
 
 def _ignored_names(section: str) -> list[str]:
@@ -335,18 +349,24 @@ def _as_here(key: str, value: Any) -> Any:
 def _set_leaf(tree: DictConfig, key: str, value: Any, where: str) -> Problem | None:
     if value == {}:
         return None
+    node = _node(tree, key)
+    if isinstance(node, IntegerNode) and isinstance(value, float) and value.is_integer():
+        value = int(value)  # as of 1e3
     try:
         OmegaConf.update(tree, key, value, merge=False)
     except OmegaConfBaseException as error:
         found = f"{value!r} ({first_line(error)})"
-        return Problem(f"{where}: {key}", _expected(OmegaConf.select(tree, key)), found)
+        return Problem(f"{where}: {key}", _expected(OmegaConf.select(tree, key), node), found)
     return None
 
 
-def _expected(default: Any) -> str:
+def _expected(default: Any, node: Any) -> str:
     if isinstance(default, Enum):
         return f"one of {', '.join(member.name for member in type(default))}"
-    return "another type" if default is None else f"a value like {default!r}"
+    if default is not None:
+        return f"a value like {default!r}"
+    named = {IntegerNode: "a whole number", FloatNode: "a number", BooleanNode: "true, false"}
+    return f"{named.get(type(node), 'another type')}, or null"
 
 
 def _check_layers(container: dict, where: str) -> list[Problem]:

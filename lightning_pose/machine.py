@@ -25,7 +25,7 @@ def usable_cores() -> int:
 def job_cores() -> int:
     """Return how many cores to use: as many as the job was given (``OMP_NUM_THREADS``), if they are there."""
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return min(int(given), usable_cores()) if given.isdigit() and int(given) > 0 else usable_cores()
+    return min(int(given), usable_cores()) if given.isdecimal() and int(given) > 0 else usable_cores()
 
 
 def reuse_memory() -> None:

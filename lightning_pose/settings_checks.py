@@ -18,7 +18,7 @@ from lightning_pose.settings import (
     Settings,
     UnsupervisedLoss,
 )
-from lightning_pose.types import Problem
+from lightning_pose.types import RESERVED_NAMES, Problem
 
 POOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RATIO = re.compile(r"\d+(\.\d+)?")  # as a folder's name ends
@@ -57,6 +57,10 @@ def _data(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if names is not None and len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         yield "data.keypoint_names", "each name once", f"{', '.join(twice)} twice"
+    reserved = [name for name in names or [] if name in RESERVED_NAMES]
+    if reserved:
+        expected = f"other names than {' and '.join(RESERVED_NAMES)}, which predictions need"
+        yield "data.keypoint_names", expected, ", ".join(reserved)
     if names is not None and data.num_keypoints is not None and len(names) != data.num_keypoints:
         yield "data.num_keypoints", f"{len(names)}, as many as keypoint_names", str(data.num_keypoints)
     if data.downsample_factor not in (1, 2, 3):

@@ -38,6 +38,7 @@ class Problem:
         return f"{self.where}: expected {self.expected}, found {self.found}"
 
 
+RESERVED_NAMES = ("bbox", "set")  # of columns beside those of keypoints
 PROBLEM = re.compile(r"^(.*?): expected (.*), found (.*)$", re.MULTILINE)  # as a text
 
 

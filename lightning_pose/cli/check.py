@@ -18,7 +18,11 @@ def run(args: argparse.Namespace) -> None:
     """Check."""
     from lightning_pose.config import find_config, load_config
     from lightning_pose.data.check import check_dataset
-    from lightning_pose.data.check_settings import check_training_settings, check_videos_of_config
+    from lightning_pose.data.check_settings import (
+        check_backbones_of_workflow,
+        check_training_settings,
+        check_videos_of_config,
+    )
     from lightning_pose.data.frame_labels import labels_path
     from lightning_pose.io.labels import read_labels
     from lightning_pose.settings import takes_context
@@ -30,6 +34,7 @@ def run(args: argparse.Namespace) -> None:
     own = [data_dir / name for name in (workflow.ind_csv, workflow.ood_csv) if name]
     csv_files = list(dict.fromkeys([labels_path(settings), *own]))
     problems = check_training_settings(settings, str(config))
+    problems += check_backbones_of_workflow(config, args.overrides, settings)
     context = takes_context(settings.model.model_type)
     problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names, context)
     problems += check_videos_of_config(settings)

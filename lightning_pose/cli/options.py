@@ -8,25 +8,35 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from lightning_pose.settings import BoxSettings
 
+T = TypeVar("T")
+
+
+def parsed(text: str, kind: Callable[[str], T], expected: str) -> T:
+    """Parse an argument's text; argparse tells what is wrong, which it does by the parser's name else."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text}") from None
+
 
 def number_or_null(text: str) -> float | None:
     """Parse a number, or ``null``."""
-    return None if text == "null" else float(text)
+    return None if text == "null" else parsed(text, float, "a number, or null")
 
 
 def size_or_null(text: str) -> int | None:
     """Parse a whole number, or ``null``."""
-    return None if text == "null" else int(text)
+    return None if text == "null" else parsed(text, int, "a whole number, or null")
 
 
 def frames_or_auto(text: str) -> int:
     """Parse a number of frames, or ``auto``, which the setting has as 0."""
-    return 0 if text == "auto" else int(text)
+    return 0 if text == "auto" else parsed(text, int, "a whole number of frames, or auto")
 
 
 def join_names(names: Iterable[str]) -> str:

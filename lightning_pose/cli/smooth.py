@@ -19,7 +19,7 @@ import argparse
 import os
 from pathlib import Path
 
-from lightning_pose.cli.options import size_or_null
+from lightning_pose.cli.options import parsed, size_or_null
 from lightning_pose.settings import EnsembleSettings
 from lightning_pose.types import Problem, UserError
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _keypoints(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
+    return [parsed(number, int, "numbers of keypoints, such as 0,1,2") for number in text.split(",")]
 
 
 def _go_on_with(python: Path, args: argparse.Namespace) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lightning_pose.backbone_names import backbone_problem
+from lightning_pose.config import KINDS, load_config
 from lightning_pose.data.augmentation import augmentation_of
 from lightning_pose.data.clips import find_clips
 from lightning_pose.io.video import find_videos
 from lightning_pose.io.video_damage import check_videos
 from lightning_pose.settings import Settings
 from lightning_pose.settings_checks import is_remote
+from lightning_pose.sweep import models_of
 from lightning_pose.types import Problem, UserError
+
+KIND_OF = {"single": "detector", "pose": "pose"}  # of the models that a variant is of
 
 
 def check_videos_of_config(settings: Settings) -> list[Problem]:
@@ -29,7 +35,8 @@ def check_videos_of_config(settings: Settings) -> list[Problem]:
 
 def check_training_settings(settings: Settings, where: str) -> list[Problem]:
     """Return what of loaded settings cannot be trained with; `where` is the config file, for messages."""
-    problems: list[Problem] = []
+    backbone = backbone_problem(settings.model.backbone)
+    problems = [] if backbone is None else [replace(backbone, where=f"{where}: {backbone.where}")]
     try:
         augmentation_of(settings.training)
     except UserError as error:
@@ -40,3 +47,21 @@ def check_training_settings(settings: Settings, where: str) -> list[Problem]:
         except UserError as error:
             problems += error.problems
     return problems
+
+
+def check_backbones_of_workflow(config: Path, overrides: Sequence[str], settings: Settings) -> list[Problem]:
+    """Return the backbones that timm lacks of the kinds and variants of a config's models."""
+    layers: list[tuple[str, str | None]] = [(kind, None) for kind in KINDS]
+    for name, variant in settings.workflow.variants.items():
+        layers += [(KIND_OF[model], name) for model in models_of(variant)]
+    problems = []
+    of_kind = dict.fromkeys(KINDS, settings.model.backbone)
+    for kind, variant_name in layers:
+        own = load_config(config, overrides, kind, warn=False, variant=variant_name).model.backbone
+        problem = backbone_problem(own)
+        if problem is not None and own != of_kind[kind]:  # else it is told of where it stands
+            key = f"workflow.{kind}" if variant_name is None else f"workflow.variants.{variant_name}.settings"
+            problems.append(replace(problem, where=f"{config}: {key}.{problem.where}"))
+        if variant_name is None:
+            of_kind[kind] = own
+    return list(dict.fromkeys(problems))

@@ -40,6 +40,6 @@ def crop_to_frame(keypoints_crop_px: np.ndarray, xywh_px: np.ndarray, crop_hw: S
 def parse_size(text: str, option: str = "--crop_size") -> tuple[int, int]:
     """Parse the height and width of a crop, written ``HxW``; `option` is for the message."""
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise UserError(Problem(option, "HxW, such as 256x256", text))
     return int(parts[0]), int(parts[1])

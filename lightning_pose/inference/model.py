@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,12 +13,16 @@ from typing import Protocol
 import numpy as np
 
 from lightning_pose.config import load_config
+from lightning_pose.data.frame_labels import is_of_crops
 from lightning_pose.inference.film_run import predict_film, settle_runtimes
 from lightning_pose.inference.pictures import Found, check_frame, predict_whole
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.video import film_of
+from lightning_pose.io.crop_manifest import manifest_of_video
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Predictions
+
+logger = logging.getLogger(__name__)
 
 
 class PoseModel(Protocol):
@@ -91,7 +96,12 @@ class Model:
         return self.predictor.predict_images(image_paths, data_dir)
 
     def predict_video(self, path: Path) -> Predictions:
-        """Predict on all frames of a video; row i is frame i."""
+        """Predict on all frames of a video; row i is frame i. A model of crops wants a video of crops."""
+        if is_of_crops(self.predictor.settings) and manifest_of_video(path) is None:
+            logger.warning(
+                "%s: the model was trained on crops and looks at whole frames here; where these are no crops "
+                "of another tool, take a CropZoomModel, or `litpose predict` with --bbox", path
+            )  # fmt: skip
         film = film_of(self.predictor, probe_video(path))
         settle_runtimes(film)
         return predict_film(film)[0]

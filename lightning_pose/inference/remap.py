@@ -145,12 +145,11 @@ def match_rows(predictions: Predictions, boxes: Boxes, predictions_csv: Path, bb
     its suffix, if only one box has it.
     """
     exact = {str(name): row for row, name in enumerate(boxes.index)}
-    stems: dict[str, list[int]] = {}
-    for name, row in exact.items():
-        stems.setdefault(_stem(name), []).append(row)
+    names = [str(name) for name in predictions.index]
+    stems = {} if all(name in exact for name in names) else _by_stem(exact)  # slow for a video's frames
     rows, problems = [], []
     taken: dict[int, int] = {}
-    for number, name in enumerate(map(str, predictions.index), 4):
+    for number, name in enumerate(names, 4):
         candidates = [exact[name]] if name in exact else stems.get(_stem(name), [])
         row = candidates[0] if len(candidates) == 1 else -1
         rows.append(row)
@@ -166,6 +165,13 @@ def match_rows(predictions: Predictions, boxes: Boxes, predictions_csv: Path, bb
     if problems:
         raise UserError(_shortened(problems, str(bbox_csv)))
     return rows
+
+
+def _by_stem(exact: dict[str, int]) -> dict[str, list[int]]:
+    stems: dict[str, list[int]] = {}
+    for name, row in exact.items():
+        stems.setdefault(_stem(name), []).append(row)
+    return stems
 
 
 def _stem(name: str) -> str:

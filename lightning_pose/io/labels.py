@@ -16,7 +16,7 @@ from lightning_pose.io.tables import (
     read_rows,
     write_keypoint_table,
 )
-from lightning_pose.types import Labels, Problem, UserError, Visibility
+from lightning_pose.types import RESERVED_NAMES, Labels, Problem, UserError, Visibility
 
 VISIBILITIES = (0, 1, 2)
 NOT_LABELLED = 0  # whatever coordinates stand there, as in COCO's files
@@ -38,6 +38,10 @@ def read_labels(path: str | Path) -> Labels:
 def parse_labels(path: Path, rows: list[list[str]]) -> Labels:
     """Parse the rows of a labels CSV; `path` is for messages."""
     table = parse_keypoint_rows(path, rows, (("x", "y"), ("x", "y", "visible")))
+    reserved = [name for name in table.keypoint_names if name in RESERVED_NAMES]
+    if reserved:
+        expected = f"keypoints of other names than {' and '.join(RESERVED_NAMES)}, which predictions need"
+        raise UserError(Problem(f"{path}, header", expected, ", ".join(reserved)))
     visible = table.columns.get("visible")
     if visible is not None:
         wrong = ~np.isin(np.nan_to_num(visible), VISIBILITIES)

@@ -136,4 +136,9 @@ def read_pixel_errors(path: str | Path) -> tuple[list[str], list[str], np.ndarra
                 errors[i, k] = value
     if problems:
         raise UserError(problems)
-    return [row[0] for _, row in body], names, errors, [row[-1] for _, row in body] if has_set else None
+    return (
+        [own_path(row[0]) for _, row in body],
+        names,
+        errors,
+        [row[-1] for _, row in body] if has_set else None,
+    )

@@ -10,19 +10,19 @@ import csv
 import math
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
 from lightning_pose.traces import note_read
-from lightning_pose.types import Problem, UserError
+from lightning_pose.types import RESERVED_NAMES, Problem, UserError
 
 HEADER_ROWS = 3
 INDEX_PARTS = 3  # columns of a path in newer files of DeepLabCut: labeled-data, session, file
-SET_COLUMN = "set"
+BOX_NAME, SET_COLUMN = RESERVED_NAMES  # of box columns, as if of a keypoint; of the splits
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-BOX_NAME, BOX_COORDS = "bbox", ("x", "y", "h", "w")  # of box columns, as if of a keypoint
+BOX_COORDS = ("x", "y", "h", "w")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ def parse_header(path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...
             Problem(str(path), "three header rows (scorer, bodyparts, coords)", f"{len(rows)} rows")
         )
     scorers, names_row, coords_row = (row[1:] for row in rows[:HEADER_ROWS])
-    has_set = bool(scorers) and SET_COLUMN in (scorers[-1], names_row[-1:] and names_row[-1])
+    ending = (*scorers[-1:], *names_row[-1:])  # a keypoint or a scorer of that name has coordinates
+    has_set = SET_COLUMN in ending and all(coords_row[-1:] != [coord] for own in coords for coord in own)
     width = len(coords_row) - has_set
     has_boxes = _ends_with_boxes(names_row[:width], coords_row[:width])
     keypoint_width = width - len(BOX_COORDS) * has_boxes
@@ -215,8 +216,9 @@ def text_cell(text: str) -> str:
 
 
 def own_path(name: str) -> str:
-    """Return an image path with forward slashes, whichever system it was written on."""
-    return name.replace("\\", "/")
+    """Return an image path as all of ours are written: with forward slashes, without ``./`` and ``//``."""
+    name = name.replace("\\", "/")
+    return str(PurePosixPath(name)) if "./" in name or "//" in name else name
 
 
 def parse_number(text: str) -> float | None:

@@ -101,14 +101,7 @@ def open_video(
         from lightning_pose.io.video_pyav import PyAvVideo
 
         return PyAvVideo(facts)
-    if library is VideoLibrary.opencv:
-        return _by_opencv(facts)
-    if not _has_dali():
-        found = "none (pip install lightning-pose-cropzoom[gpu], or dali.library: pyav)"
-        raise UserError(Problem("dali.library", "NVIDIA DALI", found))
-    from lightning_pose.io.video_dali import DaliVideo
-
-    return DaliVideo(facts, on_gpu)
+    return _by_opencv(facts) if library is VideoLibrary.opencv else _by_dali(facts, on_gpu)
 
 
 def _by_opencv(facts: VideoFacts) -> Video:
@@ -119,8 +112,27 @@ def _by_opencv(facts: VideoFacts) -> Video:
     if video.is_interlaced:
         logger.warning("%s: decoded by PyAV, as interlaced videos are: OpenCV 5 shows black", facts.path)
         return video
+    if video.is_mirrored:
+        logger.warning("%s: decoded by PyAV, as mirrored videos are: OpenCV turns them", facts.path)
+        return video
     video.close()
     return OpenCvVideo(facts)
+
+
+def _by_dali(facts: VideoFacts, on_gpu: bool) -> Video:
+    from lightning_pose.io.video_pyav import PyAvVideo
+
+    if not _has_dali():
+        found = "none (pip install lightning-pose-cropzoom[gpu], or dali.library: pyav)"
+        raise UserError(Problem("dali.library", "NVIDIA DALI", found))
+    video = PyAvVideo(facts)
+    if video.is_turned or video.is_mirrored:
+        logger.warning("%s: decoded by PyAV, as turned videos are: DALI leaves them as stored", facts.path)
+        return video
+    video.close()
+    from lightning_pose.io.video_dali import DaliVideo
+
+    return DaliVideo(facts, on_gpu)
 
 
 def _has_dali() -> bool:

@@ -62,7 +62,7 @@ class OpenCvVideo(Video):
         """Grab a frame far from here; say whether its time is that of the frame wanted."""
         import cv2
 
-        if not self.facts.is_timed or not len(self.facts.keys):
+        if not self.facts.is_timed or not len(self.facts.keys) or self.frame_count == 1:
             return False
         self._capture.set(cv2.CAP_PROP_POS_FRAMES, number)
         if not self._capture.grab():

@@ -43,6 +43,8 @@ class PyAvVideo(Video):
         self.is_interlaced = bool(self._ahead.interlaced_frame)
         self._size = self._ahead.width, self._ahead.height
         self._quarters = round(self._ahead.rotation / QUARTER_DEG) % 4
+        self.is_mirrored = _is_mirrored(self._ahead)
+        self.is_turned = self._quarters != 0
 
     def _open(self) -> None:
         import av
@@ -142,7 +144,8 @@ class PyAvVideo(Video):
         width, height = self._size
         rgb = self._painter.reformat(frame, width, height, "rgb24", threads=1).planes[0]
         lines = np.frombuffer(memoryview(rgb), np.uint8).reshape(height, rgb.line_size)
-        return np.rot90(lines[:, : 3 * width].reshape(height, width, 3), self._quarters)
+        picture = lines[:, : 3 * width].reshape(height, width, 3)
+        return np.rot90(picture[::-1] if self.is_mirrored else picture, self._quarters)
 
     def _go_to(self, number: int) -> None:
         key = self._key_before(number)
@@ -171,3 +174,15 @@ class PyAvVideo(Video):
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
+
+
+def _is_mirrored(frame: Any) -> bool:
+    """Say whether a file asks to mirror its frames: top and bottom change places, then the frame is turned.
+
+    The turn alone tells where rows point to; that columns do not follow is in the file's matrix.
+    """
+    told = frame.side_data.get("DISPLAYMATRIX")
+    if told is None:
+        return False
+    (a, b, _), (c, d, _), _ = np.frombuffer(bytes(told), np.int32).reshape(3, 3).astype(float)
+    return bool(a * d < b * c)

@@ -13,31 +13,19 @@ from typing import Any
 
 from torch import nn
 
-from lightning_pose.models.backbone_weights import PACKAGED, fitting_state, hub_problem, load_packaged
+from lightning_pose.backbone_names import PACKAGED, UPSTREAM_RESNETS, possible_names, unknown_backbone
+from lightning_pose.models.backbone_weights import (
+    fitting_state,
+    hub_problem,
+    load_packaged,
+    refuse_without_hub,
+)
 from lightning_pose.settings import Weights
 from lightning_pose.types import Problem, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
-# Upstream's names for what timm calls otherwise.
-UPSTREAM_NAMES = {
-    "efficientnet_b0": "tf_efficientnet_b0",
-    "efficientnet_b1": "tf_efficientnet_b1",
-    "vits_dino": "vit_small_patch16_224.dino",
-    "vitb_dino": "vit_base_patch16_224.dino",
-    "vits_dinov2": "vit_small_patch14_dinov2.lvd142m",
-    "vitb_dinov2": "vit_base_patch14_dinov2.lvd142m",
-    "vits_dinov3": "vit_small_patch16_dinov3.lvd1689m",
-    "vitb_dinov3": "vit_base_patch16_dinov3.lvd1689m",
-    "vitb_imagenet": "vit_base_patch16_224.mae",
-    "vitb_sam": "samvit_base_patch16.sa1b",
-    "vitt_sam2": "sam2_hiera_tiny.fb_r896_2pt1",
-    "vits_sam2": "sam2_hiera_small.fb_r896_2pt1",
-    "vitb_sam2": "sam2_hiera_base_plus.fb_r896_2pt1",
-}
 STAGE = re.compile(r"(?:blocks|stages|layers?|s)[._]?(\d+)[._]")
-# ResNets that upstream trained on other data: the same networks, but their first weights are ImageNet's here.
-UPSTREAM_RESNETS = re.compile(r"(resnet(?:18|34|50|101|152))_(?:animal|human|contrastive)")
 PATCH = re.compile(r"_p(?:atch)?(\d+)")
 SIZE_STEP = 32  # images are multiples of it in height and width
 MISFIT = "size mismatch"  # in torch's message where tensors have other shapes than the network's
@@ -70,6 +58,8 @@ def build_backbone(
         raise UserError(
             Problem("model.weights", "auto, pretrained or random for this backbone", f"packaged with {name}")
         )
+    if source is Weights.pretrained:
+        refuse_without_hub(name, timm_name)
     try:
         model = _create(timm_name, image_hw, features_only=True, pretrained=source is Weights.pretrained)
     except (OSError, RuntimeError, ValueError) as error:
@@ -135,21 +125,12 @@ def _misfit(name: str, timm_name: str, image_hw: tuple[int, int]) -> Problem | N
 
 def timm_name_of(name: str) -> str:
     """Return timm's name of a backbone, refusing unknown ones with the nearest known."""
-    import difflib
-
     import timm
 
-    candidate = UPSTREAM_NAMES.get(name, name)
-    if PACKAGED.fullmatch(candidate) and not candidate.startswith("tf_"):
-        candidate = f"tf_{candidate}"
-    if not timm.is_model(candidate):
-        plain = UPSTREAM_RESNETS.match(candidate)
-        if plain:
-            return plain.group(1)
-        nearest = difflib.get_close_matches(candidate, timm.list_models(), n=1)
-        hint = f" (did you mean {nearest[0]}?)" if nearest else ""
-        raise UserError(Problem("model.backbone", "a network that timm knows", f"{name}{hint}"))
-    return candidate
+    for candidate in possible_names(name):
+        if timm.is_model(candidate):
+            return candidate
+    raise UserError(unknown_backbone(name, timm.list_models()))
 
 
 def weights_source(name: str, weights: Weights) -> Weights:

@@ -35,7 +35,7 @@ from lightning_pose.settings import VIDEO_BATCHES, Precision, Settings, Training
 from lightning_pose.traces import note_fact, note_images
 from lightning_pose.training.callbacks.curves import Curves
 from lightning_pose.training.callbacks.finite import LAST_GOOD, FiniteLoss
-from lightning_pose.training.callbacks.progress import STATUS_FILE, ProgressReport
+from lightning_pose.training.callbacks.progress import STATUS_FILE, ProgressReport, end_status
 from lightning_pose.training.callbacks.resume import FOLDER as CHECKPOINTS
 from lightning_pose.training.callbacks.resume import Checkpoints
 from lightning_pose.training.callbacks.validation import Validation
@@ -141,7 +141,7 @@ def fit(
         checkpoints,  # last: what stops a training here has been reported
     ]
     trainer = _trainer(training, plan, module.start, precision, device, processes, callbacks)
-    with _explained_memory_errors(settings), _ended_as_one(trainer):
+    with _explained_memory_errors(settings), _told_of_end(trainer, output_dir), _ended_as_one(trainer):
         trainer.fit(module, data)
     if is_followed:
         _mark(output_dir).parent.mkdir(exist_ok=True)
@@ -329,6 +329,20 @@ def _ended_as_one(trainer: pl.Trainer) -> Iterator[None]:
     finally:
         if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
             trainer.strategy.launcher.kill(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _told_of_end(trainer: pl.Trainer, output_dir: Path) -> Iterator[None]:
+    """Have the status tell that a training of several processes failed, or was interrupted.
+
+    The one that writes it may have been ended by another's failure.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+            end_status(output_dir / STATUS_FILE, error)
+        raise
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from lightning_pose.cli.main import COMMANDS
 ROOT = Path(lightning_pose.__file__).parent
 LEVELS = {
     "types": 0, "machine": 0, "settings": 0, "settings_checks": 0, "config": 0, "fingerprint": 0,
-    "traces": 0, "sweep": 0, "yaml_bombs": 0,
+    "traces": 0, "sweep": 0, "yaml_bombs": 0, "backbone_names": 0,
     "io": 1, "geometry": 1,
     "data": 2, "models": 2, "losses": 2,
     "training": 3, "inference": 3, "evaluation": 3,

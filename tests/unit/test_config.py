@@ -32,9 +32,14 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
     ("text", "key", "found"),
     [
         ("training: {max_epoch: 3}", "training.max_epoch", "did you mean max_epochs?"),
+        ("training: {lr: 1}", "training.lr", "did you mean lr_scheduler?"),
+        ("data: {resize: 1}", "data.resize", "did you mean image_resize_dims?"),
+        ("training: {learning_rate: 1}", "training.learning_rate", "learning_rate (known: "),
         ("trainning: {max_epochs: 3}", "trainning", "did you mean training?"),
         ("training: {train_prob: abc}", "training.train_prob", "abc"),
         ("training: {train_prob: 1.5}", "training.train_prob", "1.5"),
+        ("training: {max_steps: 1.5}", "training.max_steps", "expected a whole number, or null, found 1.5"),
+        ("training: {gradient_clip_val: x}", "training.gradient_clip_val", "expected a number, or null"),
         ("training: {train_frames: 1.5}", "training.train_frames", "a whole number, found 1.5"),
         ("workflow: {train_frames: [20, 50.5]}", "workflow.train_frames", "found [20.0, 50.5]"),
         ("training: {train_frames: .inf}", "training.train_frames", "found inf"),
@@ -48,6 +53,7 @@ def test_complete_settings_read_back_the_same(tmp_path: Path) -> None:
         ("callbacks: {anneal_weight: {final_val: .nan}}", "callbacks.anneal_weight.final_val", "nan"),
         ("data: {image_resize_dims: {height: 100}}", "data.image_resize_dims.height", "100"),
         ("data: {keypoint_names: [a, a]}", "data.keypoint_names", "a twice"),
+        ("data: {keypoint_names: [a, bbox]}", "data.keypoint_names", "other names than bbox and set"),
         ("data: {keypoint_names: [a, b], num_keypoints: 3}", "data.num_keypoints", "3"),
         ("training: {optimizer: SGDX}", "training.optimizer", "SGDX"),
         ("workflow: {pose: {training: {max_step: 3}}}", "workflow.pose: training.max_step", "max_steps"),
@@ -359,6 +365,14 @@ def test_a_text_that_is_no_mapping_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_config(write(tmp_path / "labels.csv", labels))
     assert str(caught.value).endswith("labels.csv: expected a mapping of sections, found plain text")
+
+
+@pytest.mark.parametrize("text", ["1e3", "1000.0", "1.0e+3"])
+def test_whole_numbers_with_a_point_or_an_exponent(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "config.yaml", f"training: {{max_steps: {text}, max_epochs: {text}}}")
+    for training in (load_config(path).training, load_config(path, [f"training.max_steps={text}"]).training):
+        assert (training.max_steps, training.max_epochs) == (1000, 1000)
+        assert type(training.max_steps) is int
 
 
 def test_a_variant_lies_over_the_settings_of_its_kind(tmp_path: Path) -> None:

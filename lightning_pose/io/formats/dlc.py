@@ -207,6 +207,12 @@ def _from_hdf5(path: Path) -> Labels | Predictions:
         raise UserError(Problem(f"{path}, columns", wanted, f"{scorer}, {coords}"))
     cells = table[expected].to_numpy(float).reshape(len(table), len(names), len(coords))
     index = ["/".join(name) if isinstance(name, tuple) else name for name in table.index]
+    infinite = [
+        Problem(f"{path}, {index[i]}, {names[k]} {coords[c]}", "a number or none", str(cells[i, k, c]))
+        for i, k, c in np.argwhere(np.isinf(cells))
+    ]
+    if infinite:
+        raise UserError(infinite)
     if coords == ["x", "y"]:
         paths = [own_path(str(name)) for name in index]
         return Labels(paths, names, cells, scorer=str(scorer[0]))

@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from lightning_pose.io.files import write_json
+from lightning_pose.io.files import read_json, write_json
 from lightning_pose.io.results_tree import STATUS_FILE as STATUS_FILE
 from lightning_pose.training.callbacks.validation import Validation
 
@@ -100,7 +100,7 @@ class ProgressReport(Callback):
             "images_per_s": self._images / seconds if seconds else math.nan,
             "seconds": seconds,
             "seconds_left": seconds / here * (module.plan.steps - step) if here else math.nan,
-            "updated": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "updated": _now(),
         }
         return {key: _finite(value) for key, value in status.items()}
 
@@ -110,8 +110,7 @@ class ProgressReport(Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: Any, exception: BaseException) -> None:
         """Say that it was interrupted, or why it failed."""
-        interrupted = isinstance(exception, KeyboardInterrupt | SystemExit)
-        self._finish(trainer, module, "interrupted" if interrupted else "failed")
+        self._finish(trainer, module, _state_after(exception))
 
     def _finish(self, trainer: pl.Trainer, module: Any, state: str) -> None:
         self._state = state
@@ -121,6 +120,21 @@ class ProgressReport(Callback):
                 handler.setStream(stream)
         if trainer.is_global_zero and self._begun:
             write_json(self._status(module, self._step), self.path)
+
+
+def end_status(path: Path, exception: BaseException) -> None:
+    """Say how a training ended whose own process could not, as one that another's failure ended."""
+    status = read_json(path)
+    if isinstance(status, dict) and status.get("state") == "training":
+        write_json({**status, "state": _state_after(exception), "updated": _now()}, path)
+
+
+def _state_after(exception: BaseException) -> str:
+    return "interrupted" if isinstance(exception, KeyboardInterrupt | SystemExit) else "failed"
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _finite(value: Any) -> Any:

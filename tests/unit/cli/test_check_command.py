@@ -33,6 +33,25 @@ def test_bad(config, capsys):
     assert "unknown n" in lines and "a.png" in lines and "Traceback" not in lines
 
 
+def test_backbones_that_timm_lacks(config, capsys):
+    only = ["workflow.ind_csv=CollectedData.csv", "workflow.ood_csv=null"]
+    detector = "workflow.detector={model: {backbone: resnet1888}}"
+    variant = "workflow.variants.large={settings: {model: {backbone: vitb_dinoX}}}"
+    assert main(["check", str(config), "--overrides", *only, detector, variant]) == 2
+    detector_line, variant_line = capsys.readouterr().err.splitlines()
+    expected = "backbone: expected a network that timm knows, found"
+    assert f"{config}: workflow.detector.model.{expected} resnet1888" in detector_line
+    assert f"workflow.variants.large.settings.model.{expected} vitb_dinoX" in variant_line
+    assert "did you mean vitb_dino" in variant_line
+    assert main(["check", str(config), "--overrides", *only, "model.backbone=vits_dinoX"]) == 2
+    assert f"{config}: model.{expected} vits_dinoX (did you mean vits_dino" in capsys.readouterr().err
+    inherited = "workflow.variants.long={model: single, settings: {training: {max_steps: 9}}}"
+    assert main(["check", str(config), "--overrides", *only, detector, inherited]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    known = ["model.backbone=vits_dino", "workflow.detector={model: {backbone: resnet50_animal_ap10k}}"]
+    assert main(["check", str(config), "--overrides", *only, *known]) == 0
+
+
 def test_unlabelled_videos_are_looked_at(config, capsys):
     (config.parent / "empty.mp4").touch()
     losses = ["model.losses_to_use=[temporal]", "data.video_dir=[empty.mp4]"]

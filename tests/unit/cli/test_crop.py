@@ -63,6 +63,7 @@ def test_upstreams_form(files) -> None:
     [
         (["--output_dir", "OUT", "--crop_size", "32"], "--crop_size: expected HxW"),
         (["--output_dir", "OUT", "--crop_size", "0x32"], "--crop_size: expected HxW"),
+        (["--output_dir", "OUT", "--crop_size", "²x2"], "--crop_size: expected HxW"),
         (["--output_dir", "OUT", "--jobs", "0"], "jobs: expected a number above 0"),
         (["--output_csv", "OUT/c.csv"], "neither in full"),
         ([], "neither in full"),

@@ -110,3 +110,19 @@ def test_a_working_folder_that_was_removed_is_told(tmp_path) -> None:
         done.stderr
         == "litpose score: working folder: expected one that is there, found none: it was removed\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["smooth", "--view", "0,a"], "--view: expected numbers of keypoints, such as 0,1,2, found a"),
+        (["smooth", "--fit_frames", "x"], "--fit_frames: expected a whole number, or null, found x"),
+        (["create_bbox", "--max_speed", "x"], "--max_speed: expected a number, or null, found x"),
+        (["predict", "--detect_every", "x"], "--detect_every: expected a whole number of frames, or auto"),
+    ],
+)
+def test_arguments_that_are_no_numbers_are_told_as_a_user_knows_them(arguments, message, capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert f"argument {message}" in capsys.readouterr().err

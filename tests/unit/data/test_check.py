@@ -39,6 +39,14 @@ def test_good_data_has_no_problems(data_dir):
     assert found(data_dir, csv) == [] and found(data_dir, csv, names=None) == []
 
 
+@pytest.mark.parametrize("path", ["./s/0.png", "s//0.png", "s/./0.png", ".\\s\\0.png"])
+def test_an_image_that_another_csv_names_in_another_way(data_dir, path):
+    (data_dir / "s").mkdir()
+    (data_dir / "0.png").rename(data_dir / "s" / "0.png")
+    (problem,) = found(data_dir, write(data_dir, ["s/0.png"]), write(data_dir, [path], "b.csv"))
+    assert "b.csv, row 4: expected each image once, found s/0.png of a.csv, row 4 again" in problem
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [("none.png", "no such file"), ("../x.png", "inside"), ("/x.png", "inside"), ("link.png", "inside")],

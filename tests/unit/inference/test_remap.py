@@ -114,6 +114,11 @@ def test_the_exact_path_goes_before_the_stem() -> None:
     assert rows_of(["a/1.png", "a/1.jpg"], ["a/1.jpg", "a/1.png"]) == [1, 0]
 
 
+def test_frame_numbers_are_not_taken_for_paths(monkeypatch) -> None:
+    monkeypatch.setattr("lightning_pose.inference.remap._stem", None)  # 20 us for each frame of a video
+    assert rows_of([2, 0, 1], [0, 1, 2]) == [2, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("names", "box_names", "message"),
     [

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from lightning_pose.inference.model import Model
 from lightning_pose.io.bboxes import read_bboxes, write_bboxes
 from lightning_pose.io.predictions import read_predictions
 from lightning_pose.types import Boxes
@@ -72,6 +73,15 @@ def test_models_of_whole_frames_refuse_crops(trained, cropzoom, tmp_path, capsys
         assert trained.run("predict", model, video) == 2
         assert f"cropped_film.mp4: expected {expected}, found one of crops" in capsys.readouterr().err
     assert not (detector / "video_preds").exists() and sorted(folder.rglob("*")) == before
+
+
+def test_a_model_of_crops_that_is_given_whole_frames_says_so(trained, cropzoom, film, caplog) -> None:
+    told = "the model was trained on crops and looks at whole frames here"
+    Model.from_dir(trained.pose).predict_video(cropzoom / "cropped_film.mp4")
+    Model.from_dir(trained.detector).predict_video(film[0])
+    assert told not in caplog.text
+    Model.from_dir(trained.pose).predict_video(film[0])
+    assert f"{film[0]}: {told}" in caplog.text
 
 
 def test_a_model_whose_labels_are_gone_may_be_one_of_crops(trained, cropzoom, tmp_path) -> None:

@@ -48,17 +48,21 @@ def write_codes(
     times: Sequence[int] | None = None,
     pix_fmt: str | None = None,
     degrees: int = 0,
+    flips: tuple[bool, bool] = (False, False),
     container_options: dict[str, str] | None = None,
     draw: Callable[[int], np.ndarray] = draw_code,
     **options: str,
 ) -> Path:
-    """Write a film of frames 0, 1, 2..., of bar codes; `times` are in 1/30 s, 0, 1, 2... by default."""
+    """Write a film of frames 0, 1, 2..., of bar codes.
+
+    `times` are in 1/30 s, 0, 1, 2... by default; `flips` are those of columns and of rows, once turned.
+    """
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=RATE, options={**OPTIONS.get(codec, {}), **options})
         stream.width, stream.height = WIDTH, HEIGHT
         stream.pix_fmt = pix_fmt or ("yuvj420p" if codec == "mjpeg" else "yuv420p")
-        if degrees:
-            stream.set_display_rotation(degrees)
+        if degrees or any(flips):
+            stream.set_display_rotation(degrees, *flips)
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
             frame.pts, frame.time_base = number if times is None else times[number], Fraction(1, RATE)

@@ -77,7 +77,7 @@ def test_commands_refuse_paths_that_lead_out(data, tmp_path, capsys, path, comma
         "crop": ["crop", "--labels", labels, "--bbox", boxes, "--output_dir", str(output)],
         "create_bbox": ["create_bbox", "--predictions", str(tmp_path / "p.csv"), "--output", str(output)],
         "crop_qa": ["crop_qa", "--bbox", boxes, "--predictions", str(tmp_path / "p.csv"), "--labels", labels,
-                    "--output", str(output / "qa.csv"), "--sheet", str(output / "sheet.jpg")],
+                    "--output", str(output / "qa.csv"), "--sheet", str(output / "sheet.png")],
     }  # fmt: skip
     assert main([*arguments[command], "--data_dir", folder]) == 2
     assert "inside" in capsys.readouterr().err

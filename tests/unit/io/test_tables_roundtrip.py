@@ -246,3 +246,19 @@ def test_columns_in_another_order_are_named(tmp_path):
     )
     with pytest.raises(UserError, match="expected columns x, y, likelihood or x, y, likelihood, x_ens_var"):
         read_predictions(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["bbox", "set"])
+def test_keypoints_named_as_other_columns_of_predictions(tmp_path, name):
+    write_labels(Labels(["a.png"], ["tail", name], np.ones((1, 2, 2))), tmp_path / "a.csv")
+    with pytest.raises(UserError, match=f"header: expected keypoints of other names .*, found {name}"):
+        read_labels(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("splits", [None, ["train"]])
+@pytest.mark.parametrize(("scorer", "last"), [("set", "tail"), ("s", "set")])
+def test_a_scorer_or_keypoint_named_set_is_no_column_of_splits(tmp_path, scorer, last, splits):
+    wanted = Predictions([0], ["beak", last], np.ones((1, 2, 2)), np.ones((1, 2)), splits, scorer)
+    write_predictions(wanted, tmp_path / "a.csv")
+    back = read_predictions(tmp_path / "a.csv")
+    assert (back.scorer, back.keypoint_names, back.splits) == (scorer, ["beak", last], splits)

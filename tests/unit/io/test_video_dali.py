@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from lightning_pose.io.video import open_video
+from lightning_pose.io.video_dali import DaliVideo
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.io.video_opencv import OpenCvVideo
 from lightning_pose.io.video_pyav import PyAvVideo
 from lightning_pose.settings import VideoLibrary
 from lightning_pose.types import UserError
+from tests.unit.io.barcodes import HEIGHT, WIDTH, write_codes
 from tests.unit.io.films import draw, write_film
 
 COUNT = 80
@@ -49,6 +51,25 @@ def test_the_frames_that_were_drawn_on_a_gpu(tmp_path) -> None:
         (COUNT - 1, 1),
     ):  # OpenCV's grey is 2 levels off at times
         assert np.abs(video.read(start, count) - drawn[start : start + count]).mean() <= 1
+
+
+@pytest.mark.parametrize(
+    ("degrees", "flips", "hw"),
+    [
+        (90, (False, False), (WIDTH, HEIGHT)),
+        (180, (False, False), (HEIGHT, WIDTH)),
+        (0, (True, False), (HEIGHT, WIDTH)),
+    ],
+)
+def test_turned_videos_are_decoded_by_pyav(tmp_path, monkeypatch, caplog, degrees, flips, hw) -> None:
+    monkeypatch.setattr("lightning_pose.io.video._has_dali", lambda: True)
+    monkeypatch.setattr("lightning_pose.io.video_dali._build", lambda _: None)
+    path = write_codes(tmp_path / "a.mp4", 3, degrees=degrees, flips=flips)
+    video = open_video(path, VideoLibrary.dali, on_gpu=True)
+    assert isinstance(video, PyAvVideo) and video.frame_hw() == hw
+    assert "decoded by PyAV, as turned videos are" in caplog.text
+    upright = write_codes(tmp_path / "b.mp4", 3)
+    assert isinstance(open_video(upright, VideoLibrary.dali, on_gpu=True), DaliVideo)
 
 
 def test_h264_needs_a_gpu(tmp_path, monkeypatch) -> None:

@@ -107,6 +107,25 @@ def test_a_camera_on_its_side(tmp_path, degrees) -> None:
     assert np.abs(own.read(0, 3).astype(float) - other.read(0, 3)).mean() <= 1
 
 
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("flips", [(True, False), (False, True), (True, True)])
+def test_a_mirrored_video(tmp_path, degrees, flips, caplog) -> None:
+    facts = probe_video(write_codes(tmp_path / "a.mp4", 3, degrees=degrees, flips=flips))
+    upright = np.rot90(np.stack([draw_code(number) for number in range(3)]), degrees // 90, (1, 2))
+    expected = upright[:, :: -1 if flips[1] else 1, :: -1 if flips[0] else 1]
+    for library in (VideoLibrary.pyav, VideoLibrary.opencv):
+        video = open_video(facts, library)
+        assert video.frame_hw() == expected.shape[1:3]
+        assert np.abs(video.read(0, 3).astype(float) - expected).mean() < 3
+    assert ("decoded by PyAV, as mirrored videos are" in caplog.text) == (sum(flips) == 1)
+
+
+@pytest.mark.parametrize("library", [VideoLibrary.pyav, VideoLibrary.opencv])
+def test_the_only_frame_is_read_again(tmp_path, library) -> None:
+    video = open_video(write_codes(tmp_path / "a.mp4", 1), library)
+    assert codes(video.read(0, 1)) == codes(video.read(0, 1)) == [0]
+
+
 @pytest.mark.parametrize("first", [1, 7])
 def test_frames_that_an_edit_list_hides_do_not_count(tmp_path, first) -> None:
     path = tmp_path / "a.mp4"

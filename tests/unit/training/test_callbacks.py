@@ -354,6 +354,7 @@ import torch
 import lightning_pose.training.fit as module
 from lightning_pose.cli.main import main
 from lightning_pose.training.module import PoseModule
+from lightning_pose.types import Problem, UserError
 
 
 class Ended(PoseModule):
@@ -361,6 +362,8 @@ class Ended(PoseModule):
         output = super().training_step(batch, index)
         if index == 1 and sys.argv[1] == "fails":
             output["loss"] = output["loss"] * float("nan")
+        elif index == 1 and self.global_rank == 1 and sys.argv[1] == "fails alone":
+            raise UserError(Problem("rank 1", "luck", "none"))
         elif index == 1 and self.global_rank == 1:
             os.kill(os.getppid(), signal.SIGTERM)
         return output
@@ -375,7 +378,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("what", "code"), [("asked", 143), ("fails", 2)])
+@pytest.mark.parametrize(("what", "code"), [("asked", 143), ("fails", 2), ("fails alone", 2)])
 def test_what_ends_one_of_two_processes_ends_both(data, tmp_path, what, code) -> None:
     script, config = tmp_path / "train.py", tmp_path / "tiny.yaml"
     script.write_text(ONE_OF_TWO)
@@ -384,6 +387,8 @@ def test_what_ends_one_of_two_processes_ends_both(data, tmp_path, what, code) ->
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
     assert done.returncode == code
+    status = json.loads((tmp_path / "model" / "train_status.json").read_text())
+    assert status["state"] == ("interrupted" if what == "asked" else "failed")
     if what == "fails":
         assert done.stderr.splitlines()[-1].startswith("litpose train: training step 2, images images_0/")
         assert (tmp_path / "model" / "last_good.safetensors").is_file()

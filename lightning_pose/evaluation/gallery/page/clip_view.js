@@ -57,7 +57,7 @@ class ClipView {
   }
 
   heading(video) {
-    return element("h2", "", `${video.name}: ${video.count} frames, ${video.seconds.toFixed(1)} s`);
+    return element("h2", "", `${video.name}: ${counted(video.count, "frame")}, ${video.seconds.toFixed(1)} s`);
   }
 
   section(video, v, c) {

@@ -11,6 +11,10 @@ function element(name, className, text) {
   return made;
 }
 
+function counted(number, name) {
+  return `${number} ${name}${number === 1 ? "" : "s"}`;
+}
+
 function formatNumber(value, digits = 1) {
   return Number.isFinite(value) ? value.toFixed(digits) : "–";
 }

@@ -34,7 +34,7 @@ class Gallery {
     this.fillControls();
     const { keypoint } = state.values;
     const measured = `${data.kinds[this.selection.kind].name}${keypoint ? `, ${keypoint}` : ""}`;
-    document.getElementById("count").textContent = `${this.frames.length} of ${data.count} frames (${measured})`;
+    document.getElementById("count").textContent = `${this.frames.length} of ${counted(data.count, "frame")} (${measured})`;
     document.getElementById("count").hidden = Boolean(state.values.clip);
     this.videos.update();
     if (state.values.clip) return this.showVideos();
@@ -66,7 +66,7 @@ class Gallery {
     document.getElementById("title").textContent = data.title;
     const sets = [...new Set(data.sets)].map((set) => `${data.sets.filter((own) => own === set).length} ${set}`);
     document.getElementById("summary").textContent =
-      `${data.count} frames (${sets.join(", ")}), ${data.members.length} members, ${(data.bytes / 1e6).toFixed(1)} MB of pictures`;
+      `${counted(data.count, "frame")} (${sets.join(", ")}), ${counted(data.members.length, "member")}, ${(data.bytes / 1e6).toFixed(1)} MB of pictures`;
     document.getElementById("notes").append(...data.notes.map((note) => element("li", "", note)));
     this.fillOptions("set", ["", ...new Set(data.sets)], "all sets");
     this.fillOptions("session", ["", ...[...new Set(data.sessions)].sort().filter(Boolean)], "all sessions");

@@ -114,6 +114,15 @@ def test_it_shows_the_worst_frames_first_and_only_what_the_screen_holds(visit) -
     eventually(lambda: loaded(visit.page) and "day 2/img059.png" not in visit.names())
 
 
+def test_what_there_is_one_of_has_no_plural(visit) -> None:
+    assert visit.page.inner_text("#summary").startswith("90 frames (")
+    visit.page.evaluate("gallery.data.count = 1; gallery.data.members.length = 1")
+    visit.page.evaluate("gallery.makeControls(); gallery.update()")
+    assert visit.page.inner_text("#summary").startswith("1 frame (")
+    assert ", 1 member, " in visit.page.inner_text("#summary")
+    assert " of 1 frame (" in visit.page.inner_text("#count")
+
+
 def test_nothing_is_loaded_from_elsewhere(visit, address) -> None:
     eventually(lambda: loaded(visit.page))
     own = address.removesuffix("index.html")

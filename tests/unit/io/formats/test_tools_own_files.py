@@ -188,6 +188,16 @@ def test_deeplabcut_hdf5(tmp_path):
     np.testing.assert_array_equal(predictions.confidence, cells[:, 2::3])
 
 
+def test_infinite_cells_of_hdf5_are_refused_as_those_of_csv_are(tmp_path):
+    columns = pd.MultiIndex.from_product(
+        [["net"], ["beak", "tail"], ["x", "y", "likelihood"]], names=["scorer", "bodyparts", "coords"]
+    )
+    cells = [[1.0, 2.0, 1.0, np.nan, -np.inf, 0.5]]
+    pd.DataFrame(cells, columns=columns).to_hdf(tmp_path / "p.h5", key="df_with_missing", mode="w")
+    with pytest.raises(UserError, match=r"p\.h5, 0, tail y: expected a number or none, found -inf"):
+        convert(Tool.DLC, tmp_path / "p.h5", tmp_path / "p.csv", Tool.LITPOSE, Choices())
+
+
 def test_hdf5_for_deeplabcut_opens_in_pandas_2_too(tmp_path):
     import tables
 
