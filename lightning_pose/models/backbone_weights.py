@@ -7,11 +7,7 @@ other authors become timm's.
 from __future__ import annotations
 
 import importlib
-import ssl
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,6 @@ from torch import nn
 from lightning_pose.models.weights_file import differences, read_state, refuse_differences, without_prefix
 from lightning_pose.types import Problem, UserError, first_line
 
-CONNECT_S, SECOND_TRY_S = 3, 1
 PREFIXES = ("module.", "backbone.", "model.", "encoder.")  # of state dicts that were part of something larger
 
 
@@ -77,47 +72,6 @@ def fitting_state(path: Path, whole: nn.Module, timm_name: str) -> dict[str, tor
     found_state = {name: tensor for name, tensor in state.items() if not _may_lack(name, whole)}
     refuse_differences(differences(own, found_state), f"{key} {path}", expected)
     return {name: tensor for name, tensor in state.items() if not _is_classifier(name, whole)}
-
-
-def refuse_without_hub(name: str, timm_name: str) -> None:
-    """Refuse weights of a hub that surely cannot be reached: its client would try for a minute.
-
-    Raises
-    ------
-    UserError
-        If they are not here already, and there is no way to the hub at two tries. Where there may be one, the
-        client has the say.
-    """
-    import timm
-    from huggingface_hub import constants
-
-    config = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
-    if config is None or not config.hf_hub_id or constants.HF_HUB_OFFLINE:
-        return
-    folder = Path(constants.HF_HUB_CACHE) / f"models--{config.hf_hub_id.replace('/', '--')}"
-    if next(folder.glob("snapshots/*/*"), None) is not None:
-        return
-    if _no_way(constants.ENDPOINT) is not None:
-        time.sleep(SECOND_TRY_S)
-        error = _no_way(constants.ENDPOINT)
-        if error is not None:
-            raise UserError(hub_problem(name, timm_name, error))
-
-
-def _no_way(url: str) -> OSError | None:
-    """Return why there is no way to a server; None if there is or may be one."""
-    if "all" in urllib.request.getproxies():  # a proxy that the hub's client knows, and urllib does not
-        return None
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=CONNECT_S):
-            return None
-    except urllib.error.URLError as error:  # HTTPError, an answer, is one, whose reason is a text
-        reason = error.reason
-        if not isinstance(reason, OSError) or isinstance(reason, ssl.SSLError | ConnectionResetError):
-            return None  # somebody is there
-        return reason if reason.errno is not None or isinstance(reason, TimeoutError) else None
-    except Exception:  # an odd answer, of which the client knows more
-        return None
 
 
 def hub_problem(name: str, timm_name: str, error: Exception) -> Problem:

@@ -14,12 +14,7 @@ from typing import Any
 from torch import nn
 
 from lightning_pose.backbone_names import PACKAGED, UPSTREAM_RESNETS, possible_names, unknown_backbone
-from lightning_pose.models.backbone_weights import (
-    fitting_state,
-    hub_problem,
-    load_packaged,
-    refuse_without_hub,
-)
+from lightning_pose.models.backbone_weights import fitting_state, hub_problem, load_packaged
 from lightning_pose.settings import Weights
 from lightning_pose.types import Problem, UserError, first_line
 
@@ -58,8 +53,6 @@ def build_backbone(
         raise UserError(
             Problem("model.weights", "auto, pretrained or random for this backbone", f"packaged with {name}")
         )
-    if source is Weights.pretrained:
-        refuse_without_hub(name, timm_name)
     try:
         model = _create(timm_name, image_hw, features_only=True, pretrained=source is Weights.pretrained)
     except (OSError, RuntimeError, ValueError) as error:

