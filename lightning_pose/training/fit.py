@@ -21,10 +21,11 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from torch.multiprocessing import ProcessRaisedException
 
 from lightning_pose.config import to_yaml
-from lightning_pose.data.augmentation import Augmentation, augmentation_of, mirror_order, without_partner
+from lightning_pose.data.augmentation import Augmentation, augmentation_of
 from lightning_pose.data.dataset import select_rows, with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.data.unlabeled import UnlabeledSequences
+from lightning_pose.geometry.sides import mirror_order, without_partner
 from lightning_pose.io.files import read_json, write_atomic, write_json
 from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE, read_splits
 from lightning_pose.machine import reuse_memory
