@@ -3,8 +3,10 @@
 The file takes images (batch, 3, height, width), RGB, uint8, resized to the network's size, and gives
 keypoints_model_px (batch, keypoints, 2), in pixels of those images with pixel centres at integers, and
 confidence (batch, keypoints): heatmaps are decoded inside. Networks of context take (batch, 5, 3, height,
-width). Keypoints are compared with torch's on labelled images, and MODEL.parity.json beside the file says how
-far apart they are; beyond 0.05 px in the median or 0.5 px in 99 of 100, nothing is written.
+width). Frames that shrink are averaged (OpenCV's INTER_AREA), and keypoints in frame pixels are
+(keypoints_model_px + 0.5) * frame size / network size - 0.5; docs/analysis.md has it as a program. Keypoints
+are compared with torch's on labelled images, and MODEL.parity.json beside the file says how far apart they
+are; beyond 0.05 px in the median or 0.5 px in 99 of 100, nothing is written.
 
 Needs pip install 'lightning-pose-cropzoom[onnx]'.
 """

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lightning_pose.data.augmentation import Augmentation, augment, mirror_order
+from lightning_pose.data.augmentation import Augmentation, augment
 from lightning_pose.data.context import Source, context_of_all
 from lightning_pose.data.cut import resize_each_way
 from lightning_pose.geometry.crop_space import frame_to_crop
+from lightning_pose.geometry.sides import mirror_order
 from lightning_pose.io.images import read_image
 from lightning_pose.types import Labels, Split, Visibility
 

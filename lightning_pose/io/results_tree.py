@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_pose.io.bundle import MANIFEST_NAME
 from lightning_pose.io.files import read_json
-from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
+from lightning_pose.io.model_dir import CONFIG_FILE, ORIGIN_FILE, WEIGHTS_FILE
 
 MODEL_DIR = re.compile(
     r"(?P<model>single|pose)(?P<variant>-[^/_]+)?_(?P<seed>\d+)(?:_(?P<ratio>\d+(?:\.\d+)?))?"
@@ -36,8 +37,11 @@ class ModelDir:
 
     @property
     def is_trained(self) -> bool:
-        """Whether there are weights, which a training writes last."""
-        return (self.path / WEIGHTS_FILE).is_file() and (self.path / CONFIG_FILE).is_file()
+        """Whether there are weights, or were when an unpacked bundle was packed."""
+        done = WEIGHTS_FILE
+        if any((folder / MANIFEST_NAME).is_file() for folder in self.path.absolute().parents[:2]):
+            done = ORIGIN_FILE  # bundles have no weights, unless they are asked for
+        return (self.path / done).is_file() and (self.path / CONFIG_FILE).is_file()
 
     def predictions(self, csv: str) -> Path:
         """Return where its predictions on a labelled set are, in frame pixels."""

@@ -21,12 +21,13 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from torch.multiprocessing import ProcessRaisedException
 
 from lightning_pose.config import to_yaml
-from lightning_pose.data.augmentation import Augmentation, augmentation_of, mirror_order, without_partner
+from lightning_pose.data.augmentation import Augmentation, augmentation_of
 from lightning_pose.data.dataset import select_rows, with_visibility
 from lightning_pose.data.sampling import batches_per_epoch
 from lightning_pose.data.unlabeled import UnlabeledSequences
+from lightning_pose.geometry.sides import mirror_order, without_partner
 from lightning_pose.io.files import read_json, write_atomic, write_json
-from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE, read_splits
+from lightning_pose.io.model_dir import CONFIG_FILE, ORIGIN_FILE, WEIGHTS_FILE, read_splits
 from lightning_pose.machine import reuse_memory
 from lightning_pose.models.build import build_network
 from lightning_pose.models.hardware import compile_network, pick_device, resolve_precision, set_threads
@@ -47,7 +48,6 @@ from lightning_pose.types import Labels, Problem, Split, UserError
 
 logger = logging.getLogger(__name__)
 
-ORIGIN_FILE = "origin.json"  # what a finished training depended on
 FOLLOWED = "followed"  # in checkpoints/, while what follows a finished training, as predictions, is not done
 TRAINER_PRECISION = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed", Precision.fp16: "16-mixed"}
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")

@@ -30,6 +30,8 @@ CODE_WITHOUT_INFLUENCE = tuple(
     for name in ("config", "settings", "settings_checks", "yaml_bombs", "training.callbacks.curves",
                  "training.callbacks.progress")
 )  # fmt: skip
+# and what only these import: run where there are losses on unlabelled video
+CODE_OF_VIDEO_LOSSES = ("lightning_pose.training.unsupervised", "lightning_pose.data.unlabeled")
 
 
 def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, str]:
@@ -51,7 +53,8 @@ def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, 
         found["unlabelled videos"] = _digest(*(_stamp(path) for path in _videos(settings)))
     starts = (settings.model.backbone_checkpoint, settings.model.checkpoint)
     found["first weights"] = _digest(*(_stamp(trained_weights(Path(path))) for path in starts if path))
-    found["code"] = fingerprint("lightning_pose.training.fit", *CODE_WITHOUT_INFLUENCE)
+    not_run = () if sees_video else CODE_OF_VIDEO_LOSSES
+    found["code"] = fingerprint("lightning_pose.training.fit", *CODE_WITHOUT_INFLUENCE, *not_run)
     found["version of torch"] = str(torch.__version__)
     return found
 

@@ -1,12 +1,14 @@
 """A variant with losses on unlabelled video: its detector boxes the videos, and nobody else is concerned."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+import lightning_pose
 from lightning_pose.config import load_config
 from lightning_pose.io.bboxes import read_bboxes
-from tests.integration.conftest import ROOT, lay_out, snakemake
+from tests.integration.conftest import ROOT, lay_out, planned, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +46,11 @@ def test_a_variant_gets_its_videos_and_their_boxes(tmp_path) -> None:
         "ind_session0.mp4", "ind_session1.mp4", "ood_session0.mp4"
     ]  # fmt: skip
     assert "Nothing to be done" in would_run(tmp_path, MODEL)
+    package = tmp_path / "source"
+    shutil.copytree(Path(lightning_pose.__file__).parent, package / "lightning_pose")
+    loss = package / "lightning_pose" / "losses" / "unsupervised.py"
+    loss.write_text(loss.read_text() + "EXTRA = 1\n")
+    assert planned(tmp_path, package, [MODEL]) == {"train_pose": 1}  # its detector has no such loss
     own = tmp_path / "config" / "tiny.yaml"
     assert "predict_video" not in would_run(tmp_path, PLAIN)
     own.write_text(own.read_text() + "losses: {temporal: {epsilon: 3}}\n")

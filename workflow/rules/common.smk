@@ -66,11 +66,13 @@ SETTINGS_CODE = tuple(
     for name in ("config", "settings", "settings_checks", "yaml_bombs")
 )
 # what a training shows on its way makes no other weights
-TRAIN_CODE = fingerprint(
-    "lightning_pose.training.fit",
-    *SETTINGS_CODE,
-    "lightning_pose.training.callbacks.curves",
-    "lightning_pose.training.callbacks.progress",
+SHOWN_CODE = tuple(
+    f"lightning_pose.training.callbacks.{name}" for name in ("curves", "progress")
+)
+# run where there are losses on unlabelled video, as is what only these import
+VIDEO_LOSSES_CODE = (
+    "lightning_pose.training.unsupervised",
+    "lightning_pose.data.unlabeled",
 )
 PREDICT_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
@@ -324,6 +326,15 @@ def training_params(wildcards, kind):
             data, mirrored_column_matches=None, columns_for_singleview_pca=None
         )
     return repr([data, *sections])
+
+
+def train_code(wildcards, kind):
+    """The code of a training."""
+    model = training_settings(wildcards.dataset, kind, wildcards.variant).model
+    not_run = () if model.losses_to_use else VIDEO_LOSSES_CODE
+    return fingerprint(
+        "lightning_pose.training.fit", *SETTINGS_CODE, *SHOWN_CODE, *not_run
+    )
 
 
 def first_weights(wildcards, kind):

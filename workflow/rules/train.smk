@@ -32,7 +32,7 @@ rule train_detector:
             *video_overrides(w, "detector"),
         ],
         variant=variant_option,
-        code=TRAIN_CODE,
+        code=lambda w: train_code(w, "detector"),
     shell:
         "litpose train {params.config:q}"
         " --kind detector"
@@ -79,7 +79,7 @@ rule train_pose:
             *video_overrides(w, "pose"),
         ],
         variant=variant_option,
-        code=TRAIN_CODE,
+        code=lambda w: train_code(w, "pose"),
     shell:
         "litpose train {params.config:q}"
         " --kind pose"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_pose.geometry.sides import mirror_order
 from lightning_pose.io.extras import require
 from lightning_pose.io.files import write_atomic
 from lightning_pose.io.formats.contents import (
@@ -127,6 +128,8 @@ def read_slp(
         if own:
             frames.append((frame, own))
     names = _keypoint_names(path, frames)
+    if is_labels:
+        _say_what_flips_miss(path, frames[0][1][0].skeleton)
     best = keep_one(path, [[_animal(animal) for animal in animals] for _, animals in frames])
     scorer = str(content.provenance.get("scorer", "sleap"))
     if not is_labels:
@@ -205,6 +208,17 @@ def _say_predicted(path: Path, content: Any) -> None:
     left = sum(not _is_labelled(animal) for frame in content for animal in frame.instances)
     if left:
         logger.warning("%s: %d predicted animals are left beside the labelled ones", path, left)
+
+
+def _say_what_flips_miss(path: Path, skeleton: Any) -> None:
+    """Name pairs that are symmetric in SLEAP and change no places in a flip here, where names tell sides."""
+    names = list(skeleton.node_names)
+    mirrored = [names[i] for i in mirror_order(names)]
+    pairs = sorted(sorted(names.index(name) for name in pair) for pair in skeleton.symmetry_names)
+    lost = [f"{names[one]} and {names[other]}" for one, other in pairs if mirrored[one] != names[other]]
+    if lost:
+        told = "%s: %s are symmetric, and change no places in a flip here: name them ..._left and ..._right"
+        logger.warning(told, path, ", ".join(lost))
 
 
 def _keypoint_names(path: Path, frames: list) -> list[str]:

@@ -13,6 +13,7 @@ from lightning_pose.inference.export import INPUT, OPSET, OUTPUTS, _by_onnx, _by
 from lightning_pose.inference.predict import Predictor
 from lightning_pose.inference.runtimes.base import TrainedNetwork
 from lightning_pose.io.labels import read_labels
+from lightning_pose.io.provenance import read_provenance
 from lightning_pose.models.network import PoseNetwork, image_shape
 from lightning_pose.settings import ModelSettings, ModelType, Weights
 
@@ -58,6 +59,7 @@ def test_the_command_exports_and_reports(trained, tmp_path, capsys) -> None:
     shown, report = capsys.readouterr().out, json.loads((tmp_path / "square.parity.json").read_text())
     assert report["images"] == 5 and report["keypoints"] > 5 and report["opset"] == OPSET
     assert report["median_px"] < 0.001 and f"| {report['keypoints']} | {report['median_px']:.5f} |" in shown
+    assert set(read_provenance(tmp_path)["files"]) == {"square.onnx", "square.parity.json"}
     model = onnx.load(output)
     assert {own.key: own.value for own in model.metadata_props}["keypoint_names"] == "square,cross"
     assert [own.version for own in model.opset_import if own.domain == ""] == [OPSET]

@@ -1,6 +1,7 @@
 """What made the files of a folder can be told from its provenance.json."""
 
 import hashlib
+import importlib.metadata
 import json
 import threading
 from pathlib import Path
@@ -57,6 +58,22 @@ def test_a_command_tells_what_made_its_output(scored) -> None:
     assert (known["sha256"], known["bytes"]) == (digest(content), len(content))
     assert set(read_provenance(folder)["files"]) == {"predictions_pixel_error.csv"}
     assert not (Path(scored[2]).parent / PROVENANCE_FILE).exists()
+
+
+@pytest.mark.parametrize("name", ["poses.parquet", "poses.csv"])
+def test_long_tables_are_told_in_every_format(scored, name) -> None:
+    output = Path(scored[1]).with_name(name)
+    assert main(["export_poses", scored[1], "--output", str(output)]) == 0
+    assert read_provenance(output.parent)["files"][name]["sha256"] == digest(output.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_versions_of_what_computes_networks_are_told(tmp_path, name) -> None:
+    package = pytest.importorskip(name)
+    with recorded(["litpose"], MODULE):
+        write(tmp_path / "a.csv", "a")
+    told = run_of(tmp_path, "a.csv")["packages"]
+    assert told[name] == importlib.metadata.version(name) and package.__version__.startswith(told[name])
 
 
 def test_a_command_that_fails_tells_nothing(scored) -> None:

@@ -1,9 +1,11 @@
 """Folders are told apart by their names."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from lightning_pose.io.bundle import bundle
 from lightning_pose.io.results_tree import ModelDir, count_images, find_crops, find_models
 from lightning_pose.sweep import all_variants, declared_models
 
@@ -27,6 +29,20 @@ def test_other_folders_are_no_models(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / "single_0").touch()  # no folder
     assert find_models(tmp_path) == []
+
+
+@pytest.mark.parametrize("packed", ["mouse", "."])
+def test_models_of_an_unpacked_bundle_were_trained(tmp_path: Path, packed: str) -> None:
+    results = tmp_path / "results"
+    for name, files in {"single_0": ("model.safetensors", "origin.json"), "single_1": ()}.items():
+        (results / "mouse" / name).mkdir(parents=True)
+        for file in ("config.yaml", *files):
+            (results / "mouse" / name / file).touch()
+    bundle(results / packed, tmp_path / "all.zip")
+    shutil.unpack_archive(tmp_path / "all.zip", tmp_path / "there" / ("results" if packed == "mouse" else ""))
+    assert [own.is_trained for own in find_models(tmp_path / "there" / "results" / "mouse")] == [True, False]
+    (results / "mouse" / "single_0" / "model.safetensors").unlink()
+    assert not any(own.is_trained for own in find_models(results / "mouse"))
 
 
 def test_predictions_in_frame_pixels_and_their_errors() -> None:

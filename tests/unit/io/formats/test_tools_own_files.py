@@ -55,6 +55,17 @@ def test_sleap_package_gives_its_images(tmp_path, capsys):
         np.testing.assert_array_equal(Image.open(tmp_path / "data" / name), Image.open(tmp_path / name))
 
 
+def test_symmetric_keypoints_that_a_flip_would_leave_are_named(tmp_path, caplog):
+    names = ["nose", "wing2", "wing1", "eye_left", "eye_right"]
+    skeleton = sio.Skeleton(names, symmetries=[("wing1", "wing2"), ("eye_right", "eye_left")])
+    film = sio.Video(filename="film.mp4", open_backend=False)
+    animal = sio.Instance.from_numpy(np.ones((5, 2)), skeleton=skeleton)
+    frames = [sio.LabeledFrame(video=film, frame_idx=3, instances=[animal])]
+    sio.save_slp(sio.Labels(frames), str(tmp_path / "fly.slp"), verbose=False)
+    convert(Tool.SLEAP, tmp_path / "fly.slp", tmp_path / "labels.csv", Tool.LITPOSE, Choices())
+    assert "wing2 and wing1 are symmetric" in caplog.text and "eye" not in caplog.text
+
+
 def test_ours_opens_in_sleap(tmp_path):
     names = ["labeled-data/s/img0.png", "labeled-data/s/img1.png"]
     put_images(tmp_path, names)
