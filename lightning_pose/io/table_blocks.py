@@ -68,7 +68,8 @@ def read_header(path: Path) -> tuple[TableHeader, str]:
     UserError
         If there is no such file, or it has another header, or nothing below it.
     """
-    rows = with_one_index(read_rows(path, HEADER_ROWS + 2))  # some tools leave a row empty but for commas
+    # some tools leave a row empty but for commas
+    rows = list(with_one_index(read_rows(path, HEADER_ROWS + 2)))
     header = parse_header(path, rows, LAYOUTS)
     body = [row for row in rows[HEADER_ROWS:] if any(row)]
     if not body:
