@@ -64,6 +64,7 @@ class LabeledDataset(Dataset):
     augmentation : ranges; None = no augmentation.
     seed : of the augmentation.
     context : give five frames a sample, the labelled one in the middle, all augmented alike.
+    workers : processes that load images, each of which keeps its own.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class LabeledDataset(Dataset):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         context: bool = False,
+        workers: int = 1,
     ) -> None:
         self.labels, self.data_dir = labels, Path(data_dir)
         self.height, self.width = height, width
@@ -84,7 +86,7 @@ class LabeledDataset(Dataset):
         self.sources = context_of_all(labels.image_paths, self.data_dir) if context else None
         self._cache: dict[int, tuple[np.ndarray, tuple[int, int]]] = {}
         frames = 1 if self.sources is None else len(self.sources[0])
-        self._keeps = len(labels.image_paths) * frames * height * width * 3 < CACHE_BYTES
+        self._keeps = workers * len(labels.image_paths) * frames * height * width * 3 < CACHE_BYTES
 
     def __len__(self) -> int:
         return len(self.labels.image_paths)

@@ -33,6 +33,7 @@ class UnlabeledSequences(Dataset):
         None = no augmentation.
     seed : of the choice and the augmentation.
     library, on_gpu : see `lightning_pose.io.video.open_video`.
+    workers : processes that load them, each of which keeps its own frames.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class UnlabeledSequences(Dataset):
         seed: int = 0,
         library: VideoLibrary = VideoLibrary.auto,
         on_gpu: bool = False,
+        workers: int = 1,
     ) -> None:
         total = sum(facts.video.frame_count for facts in clips)
-        keeps = total * height * width * 3 < CACHE_BYTES
+        keeps = workers * total * height * width * 3 < CACHE_BYTES
         self.clips = [Clip(facts, height, width, keeps, library, on_gpu) for facts in clips]
         self.length, self.seed = length, seed
         if augmentation is not None:

@@ -16,7 +16,7 @@ from lightning_pose.io.files import sha256
 from lightning_pose.io.model_dir import CONFIG_FILE, WEIGHTS_FILE
 from lightning_pose.io.predictions import read_pixel_errors, read_predictions
 from lightning_pose.io.provenance import PROVENANCE_FILE, read_provenance
-from lightning_pose.io.tables import read_rows
+from lightning_pose.io.tables import iterate_rows
 from lightning_pose.types import Predictions, Problem, UserError
 
 PREDICTIONS, ERRORS, TABLE = "predictions.csv", "_pixel_error.csv", "ood_metrics.csv"
@@ -256,8 +256,9 @@ def _compare_tables(name: str, first: Path, second: Path) -> Iterator[Difference
 
 def _statistics(path: Path) -> dict[str, str]:
     """Return the numbers of whole sets, of kinds, pairs of kinds and single members, by what each is of."""
-    header, *rows = read_rows(path) or [[]]
-    records = [dict(zip(header, row, strict=False)) for row in rows]
+    rows = iterate_rows(path)  # of samples there may be millions
+    header = next(rows, [])
+    records = (dict(zip(header, row, strict=False)) for row in rows)
     return {
         _statistic_name(row): row.get("value", "")
         for row in records

@@ -177,18 +177,19 @@ def compare(
         own = np.array(splits or [""] * len(trained))
         trained |= own == Split.TRAIN.value
         chose |= own == Split.VALIDATION.value
-    stacked = np.stack(keypoints)
     if not held_out_only and (trained | chose).any():
         seen = labels.image_paths[int(np.argmax(trained | chose))]
         raise UserError(Problem(f"{labels_csv}", "images that no member was trained on", seen))
     keep = held_out_frames(trained, chose) if held_out_only else np.ones_like(trained)
-    diverged = [divergence(own, labels.keypoints_px[keep]) for own in stacked[:, keep]]
+    stacked = np.stack(keypoints)[:, keep]
+    del keypoints  # they may take gigabytes
+    diverged = [divergence(own, labels.keypoints_px[keep]) for own in stacked]
     for member, reason in zip(members, diverged, strict=True):
         if reason:
             logger.warning("%s: %s seed %s diverged: %s", name, member.kind, member.seed, reason)
     note = describe_frames(held_out_only, silent, int(keep.sum()), len(members), bool((keep & chose).any()))
     kinds = [member.kind for member in members]
-    errors = pixel_error(stacked[:, keep], labels.keypoints_px[keep])
+    errors = pixel_error(stacked, labels.keypoints_px[keep])
     notes = (note, _diverged_note(members, diverged), gaps_note(kinds, errors))
     note = "; ".join(text for text in notes if text)
     if note:
@@ -200,7 +201,7 @@ def compare(
         kinds=kinds,
         seeds=[member.seed for member in members],
         errors=errors,
-        deviation=ensemble_standard_deviation(stacked[:, keep]),
+        deviation=ensemble_standard_deviation(stacked),
         note=note,
         diverged=diverged,
     )

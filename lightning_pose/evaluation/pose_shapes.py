@@ -22,6 +22,7 @@ ROUNDS = 15  # of filling gaps, with each number of components
 FEWEST_POINTS = 3  # of a pose, and poses of each keypoint
 MOVES = 2  # components that move the whole pose
 LEAST_WEIGHT = 0.01  # of a keypoint, so that a pose without any confidence can be fitted
+POSES_AT_ONCE = 4096  # whose equations, (C, C) each, are held
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,13 @@ def shape_errors(keypoints_px: np.ndarray, confidence: np.ndarray, shapes: PoseS
     confidence : array, (N, K)
         The weights of the keypoints in the fit.
     """
+    # none is small: a product of few rows is rounded otherwise
+    starts = range(POSES_AT_ONCE, len(confidence) - POSES_AT_ONCE + 1, POSES_AT_ONCE)
+    parts = zip(np.split(keypoints_px, starts), np.split(confidence, starts), strict=True)
+    return np.concatenate([_shape_errors(*own, shapes) for own in parts])
+
+
+def _shape_errors(keypoints_px: np.ndarray, confidence: np.ndarray, shapes: PoseShapes) -> np.ndarray:
     known = np.isfinite(keypoints_px).all(-1)
     weights = np.where(known, np.nan_to_num(confidence).clip(LEAST_WEIGHT), 0.0)
     count = known.sum(1).clip(1)[:, None]

@@ -32,7 +32,7 @@ def merge_files(paths: Sequence[Path], output: Path, video: Path | None = None) 
         If they are no such files, or do not fit together: frames that are missing or there twice, other
         videos, models or settings, networks that were computed differently.
     """
-    header = read_rows(paths[0])[:1]
+    header = read_rows(paths[0], 1)
     if header and {*COLUMNS} <= {name.strip() for name in header[0]}:
         boxes = [read_bboxes(path) for path in paths]
         order = _in_order(paths, [own.index for own in boxes], video)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from lightning_pose.io.crop_manifest import MANIFEST
 from lightning_pose.io.tables import (
     HEADER_ROWS,
     KeypointTable,
+    iterate_rows,
     own_path,
     parse_keypoint_rows,
-    read_rows,
     write_keypoint_table,
 )
 from lightning_pose.types import RESERVED_NAMES, Labels, Problem, UserError, Visibility
@@ -32,10 +33,10 @@ def read_labels(path: str | Path) -> Labels:
     """
     if (Path(path).parent / MANIFEST).is_file():  # of crops: nobody's own work, as labels of frames are
         check_unchanged(path)
-    return parse_labels(Path(path), read_rows(Path(path)))
+    return parse_labels(Path(path), iterate_rows(Path(path)))
 
 
-def parse_labels(path: Path, rows: list[list[str]]) -> Labels:
+def parse_labels(path: Path, rows: Iterable[list[str]]) -> Labels:
     """Parse the rows of a labels CSV; `path` is for messages."""
     table = parse_keypoint_rows(path, rows, (("x", "y"), ("x", "y", "visible")))
     reserved = [name for name in table.keypoint_names if name in RESERVED_NAMES]

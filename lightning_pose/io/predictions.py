@@ -9,7 +9,7 @@ posterior variance too.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from lightning_pose.io.tables import (
     SET_COLUMN,
     KeypointTable,
     format_number,
+    iterate_rows,
     own_path,
     parse_keypoint_rows,
     parse_number,
@@ -50,10 +51,10 @@ def read_predictions(path: str | Path) -> Predictions:
         Every broken header, row and cell.
     """
     check_unchanged(path)
-    return parse_predictions(Path(path), read_rows(Path(path)))
+    return parse_predictions(Path(path), iterate_rows(Path(path)))
 
 
-def parse_predictions(path: Path, rows: list[list[str]]) -> Predictions:
+def parse_predictions(path: Path, rows: Iterable[list[str]]) -> Predictions:
     """Parse the rows of a predictions CSV; `path` is for messages."""
     table = parse_keypoint_rows(path, rows, LAYOUTS)
     is_video = all(name.isdecimal() for name in table.index)

@@ -31,7 +31,7 @@ from lightning_pose.types import Problem, UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_ROWS = 8192
+BLOCK_KEYPOINTS = 1 << 18  # of all rows of a block: so many rows of 32 keypoints are 8192
 READ_BYTES = 1 << 22
 MISSING = ["", "nan", "NaN", "NAN"]  # cells without a number
 
@@ -68,7 +68,8 @@ def read_header(path: Path) -> tuple[TableHeader, str]:
     UserError
         If there is no such file, or it has another header, or nothing below it.
     """
-    rows = with_one_index(read_rows(path, HEADER_ROWS + 2))  # some tools leave a row empty but for commas
+    # some tools leave a row empty but for commas
+    rows = list(with_one_index(read_rows(path, HEADER_ROWS + 2)))
     header = parse_header(path, rows, LAYOUTS)
     body = [row for row in rows[HEADER_ROWS:] if any(row)]
     if not body:
@@ -77,20 +78,23 @@ def read_header(path: Path) -> tuple[TableHeader, str]:
 
 
 def read_blocks(path: Path, header: TableHeader) -> Iterator[PredictionBlock]:
-    """Yield the rows of a video's predictions, `BLOCK_ROWS` at a time.
+    """Yield the rows of a video's predictions, as many at a time as have `BLOCK_KEYPOINTS`.
 
     Raises
     ------
     UserError
         Every broken row and cell.
     """
+    rows = max(BLOCK_KEYPOINTS // len(header.keypoint_names), 1)
     waiting: list[PredictionBlock] = []
     for block in _raw_blocks(path, header):
         waiting.append(block)
-        while sum(map(len, waiting)) >= BLOCK_ROWS:
+        if sum(map(len, waiting)) >= rows:
             joined = _joined(waiting)
-            yield joined[:BLOCK_ROWS]
-            waiting = [joined[BLOCK_ROWS:]]
+            whole = len(joined) - len(joined) % rows
+            for start in range(0, whole, rows):
+                yield joined[start : start + rows]
+            waiting = [joined[whole:]]
     if sum(map(len, waiting)):
         yield _joined(waiting)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -20,6 +21,7 @@ from lightning_pose.types import RESERVED_NAMES, Problem, UserError
 
 HEADER_ROWS = 3
 INDEX_PARTS = 3  # columns of a path in newer files of DeepLabCut: labeled-data, session, file
+ROWS_AT_ONCE = 128  # held as text, which takes ten times the memory of its numbers
 BOX_NAME, SET_COLUMN = RESERVED_NAMES  # of box columns, as if of a keypoint; of the splits
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 BOX_COORDS = ("x", "y", "h", "w")
@@ -81,7 +83,12 @@ class TableHeader:
 
 
 def read_rows(path: Path, most: int | None = None) -> list[list[str]]:
-    """Read the cells of a CSV file, of its first `most` rows.
+    """Read the cells of a CSV file, of its first `most` rows: see `iterate_rows`."""
+    return list(islice(iterate_rows(path), most))
+
+
+def iterate_rows(path: Path) -> Iterator[list[str]]:
+    """Yield the cells of a CSV file, row by row.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def read_rows(path: Path, most: int | None = None) -> list[list[str]]:
     note_read(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(islice(csv.reader(file), most))
+            yield from csv.reader(file)
     except FileNotFoundError:
         raise UserError(Problem(str(path), "a CSV file", "no such file")) from None
     except (IsADirectoryError, UnicodeDecodeError, csv.Error) as error:
@@ -99,14 +106,14 @@ def read_rows(path: Path, most: int | None = None) -> list[list[str]]:
 
 
 def parse_keypoint_rows(
-    path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]
+    path: Path, rows: Iterable[list[str]], coords: tuple[tuple[str, ...], ...]
 ) -> KeypointTable:
     """Parse the rows of a labels or predictions file.
 
     Parameters
     ----------
     path : the file, for messages.
-    rows : of its cells.
+    rows : of its cells; some are held at a time, if they are not a list.
     coords : the sets of coordinates that a keypoint may have, such as ``(("x", "y"),)``.
 
     Raises
@@ -115,39 +122,52 @@ def parse_keypoint_rows(
         Every broken header, row and cell, by row number as an editor shows it.
     """
     rows = with_one_index(rows)
-    header = parse_header(path, rows, coords)
+    header_cells = list(islice(rows, HEADER_ROWS))
+    header = parse_header(path, header_cells, coords)
     names, own_coords = header.keypoint_names, header.coords
     keypoint_width = len(names) * len(own_coords)
     width = header.columns - 1 - header.has_set
-    body = [(number, row) for number, row in enumerate(rows[HEADER_ROWS:], HEADER_ROWS + 1) if any(row)]
-    if body and body[0][1][0] == "" and not any(body[0][1][1:]):
-        body = body[1:]
-    if not body:
+    _, name_cells, coord_cells = header_cells
+    columns = [
+        f"{name} {coord}" for name, coord in zip(name_cells[1 : width + 1], coord_cells[1:], strict=False)
+    ]
+    body = ((number, row) for number, row in enumerate(rows, HEADER_ROWS + 1) if any(row))
+    index: list[str] = []
+    sets: list[str] = []
+    parts: list[np.ndarray] = []
+    problems: list[Problem] = []
+    while block := list(islice(body, ROWS_AT_ONCE)):
+        numbers, found = _numbers(path, block, columns, header.has_set)
+        parts.append(numbers)
+        problems += found
+        index += [row[0] for _, row in block]
+        sets += [row[-1] for _, row in block] if header.has_set else []
+    if not parts:
         raise UserError(Problem(str(path), "at least one row below the header", "none"))
-    columns = [f"{name} {coord}" for name, coord in zip(rows[1][1 : width + 1], rows[2][1:], strict=False)]
-    values, problems = _numbers(path, body, columns, header.has_set)
     if problems:
         raise UserError(problems)
-    cells = values[:, :keypoint_width].reshape(len(body), len(names), len(own_coords))
+    values = np.concatenate(parts)
+    cells = values[:, :keypoint_width].reshape(len(index), len(names), len(own_coords))
     return KeypointTable(
         scorer=header.scorer,
-        index=[row[0] for _, row in body],
+        index=index,
         keypoint_names=names,
         columns={coord: cells[..., i].copy() for i, coord in enumerate(own_coords)},
-        sets=[row[width + 1] for _, row in body] if header.has_set else None,
+        sets=sets if header.has_set else None,
         boxes=values[:, keypoint_width:].copy() if header.has_boxes else None,
     )
 
 
-def with_one_index(rows: list[list[str]]) -> list[list[str]]:
-    """Return the rows of a table with paths in one column, where they are spread over three."""
-    spread = [""] * (INDEX_PARTS - 1)
-    if len(rows) < HEADER_ROWS or any(row[1:INDEX_PARTS] != spread for row in rows[:HEADER_ROWS]):
-        return rows
-    header = [[*row[:1], *row[INDEX_PARTS:]] for row in rows[:HEADER_ROWS]]
-    return header + [
-        ["/".join(row[:INDEX_PARTS]) if any(row) else "", *row[INDEX_PARTS:]] for row in rows[HEADER_ROWS:]
-    ]
+def with_one_index(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows of a table with paths in one column, where they are spread over three."""
+    rows = iter(rows)
+    header, spread = list(islice(rows, HEADER_ROWS)), [""] * (INDEX_PARTS - 1)
+    if len(header) < HEADER_ROWS or any(row[1:INDEX_PARTS] != spread for row in header):
+        yield from chain(header, rows)
+        return
+    yield from ([*row[:1], *row[INDEX_PARTS:]] for row in header)
+    for row in rows:
+        yield ["/".join(row[:INDEX_PARTS]) if any(row) else "", *row[INDEX_PARTS:]]
 
 
 def parse_header(path: Path, rows: list[list[str]], coords: tuple[tuple[str, ...], ...]) -> TableHeader:

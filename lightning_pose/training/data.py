@@ -72,8 +72,9 @@ class TrainingData(pl.LightningDataModule):
         def dataset(split: Split, augmentation: Augmentation | None) -> LabeledDataset:
             chosen = select_rows(labels, [row for row, other in enumerate(splits) if other is split])
             data_dir = Path(settings.data.data_dir)
-            context = takes_context(settings.model.model_type)
-            return LabeledDataset(chosen, data_dir, dims.height, dims.width, augmentation, self.seed, context)
+            context, workers = takes_context(settings.model.model_type), max(training.num_workers or 0, 1)
+            size = dims.height, dims.width
+            return LabeledDataset(chosen, data_dir, *size, augmentation, self.seed, context, workers)
 
         self.train_set = dataset(Split.TRAIN, augmentation)
         self.validation_set = dataset(Split.VALIDATION, None)

@@ -236,6 +236,7 @@ def build_sequences(settings: Settings, on_gpu: bool = False) -> UnlabeledSequen
         100_003 * training.rng_seed_data_pt + training.rng_seed_model_pt,
         settings.dali.library,
         on_gpu,
+        max(training.num_workers or 0, 1),
     )
 
 

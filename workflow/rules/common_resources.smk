@@ -9,7 +9,9 @@ CROPPED_PER_S, CHECKSUMS_PER_S, DRAWN_PER_S = 20, 50, 10
 START_MINUTES = 10  # of an environment on a slow file system
 TRAINING_MB, PREDICTION_MB, STEP_MB = 2500, 2500, 1000  # before the first image
 TRAINED_MB, PREDICTED_MB = 150, 50  # an image of a batch
+WORKER_MB = 300  # a process that loads images, besides these
 TABLE_MB = 20  # in memory for each megabyte of CSV
+MEMBER_MB = 250  # of an ensemble, whose predictions are read ahead
 FRAMES_PER_MB = 200  # of a video in a store, whose header cannot be read yet
 
 
@@ -54,7 +56,8 @@ def step_images(own):
 
 def training_mb(wildcards, kind, attempt):
     own = training_settings(wildcards.dataset, kind, wildcards.variant)
-    return again(TRAINING_MB + TRAINED_MB * step_images(own), attempt)
+    workers = WORKER_MB * (own.training.num_workers or 0)
+    return again(TRAINING_MB + workers + TRAINED_MB * step_images(own), attempt)
 
 
 def training_minutes(wildcards, kind, labels, attempt):
@@ -151,9 +154,9 @@ def table_minutes(wildcards, input, attempt):
     return minutes(table_megabytes(input), attempt)
 
 
-def blocks_mb(wildcards, attempt):
-    """Memory for steps that hold some thousand rows of tables at a time."""
-    return again(STEP_MB, attempt)
+def blocks_mb(wildcards, input, attempt):
+    """Memory for steps that hold some thousand rows of each member's table at a time."""
+    return again(STEP_MB + MEMBER_MB * len(input.members), attempt)
 
 
 def cropping_minutes(wildcards, input, attempt):

@@ -13,7 +13,7 @@ from lightning_pose.io.formats.dlc import read_dlc_table, read_project, write_dl
 from lightning_pose.io.formats.sleap import read_slp, write_slp
 from lightning_pose.io.labels import parse_labels, write_labels
 from lightning_pose.io.predictions import parse_predictions, write_predictions
-from lightning_pose.io.tables import read_rows
+from lightning_pose.io.tables import HEADER_ROWS, iterate_rows, read_rows
 from lightning_pose.types import Labels, Problem, UserError
 
 
@@ -82,10 +82,9 @@ def _read(tool: Tool, source: Path, choices: Choices) -> Contents:
 
 
 def _read_own(source: Path, image_dir: Path | None) -> Contents:
-    rows = read_rows(source)
-    if any("likelihood" in row for row in rows[:3]):
-        return Contents(parse_predictions(source, rows))
-    labels = parse_labels(source, rows)
+    if any("likelihood" in row for row in read_rows(source, HEADER_ROWS)):
+        return Contents(parse_predictions(source, iterate_rows(source)))
+    labels = parse_labels(source, iterate_rows(source))
     return Contents(labels, {name: (image_dir or source.parent) / name for name in labels.image_paths})
 
 

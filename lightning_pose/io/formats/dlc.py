@@ -6,6 +6,7 @@ A project has ``labeled-data/<session>/CollectedData_<scorer>.csv``; its HDF5 fi
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from lightning_pose.io.formats.contents import Contents, check_unique, rows_of, 
 from lightning_pose.io.formats.data_folder import copy_images, take_rows, with_images, write_data_folder
 from lightning_pose.io.labels import parse_labels
 from lightning_pose.io.predictions import parse_predictions
-from lightning_pose.io.tables import HEADER_ROWS, INDEX_PARTS, own_path, read_rows
+from lightning_pose.io.tables import HEADER_ROWS, INDEX_PARTS, iterate_rows, own_path, read_rows
 from lightning_pose.traces import note_read
 from lightning_pose.types import Labels, Predictions, Problem, UserError
 
@@ -179,7 +180,7 @@ def _session_paths(names: list[str], target: Path) -> list[str]:
 
 def _from_csv(path: Path) -> Labels | Predictions:
     rows = _plain_rows(path)
-    if any("likelihood" in row for row in rows[:HEADER_ROWS]):
+    if any("likelihood" in row for row in read_rows(path, HEADER_ROWS)):
         return parse_predictions(path, rows)
     return parse_labels(path, rows)
 
@@ -240,12 +241,11 @@ def _read_sessions(files: list[Path]) -> list[Labels]:
     return sessions
 
 
-def _plain_rows(path: Path) -> list[list[str]]:
+def _plain_rows(path: Path) -> Iterator[list[str]]:
     """Return the rows of a CSV of one animal."""
-    rows = read_rows(path)
-    if any(row[:1] == ["individuals"] for row in rows[:4]):
+    if any(row[:1] == ["individuals"] for row in read_rows(path, HEADER_ROWS + 1)):
         raise UserError(Problem(str(path), "labels of a single animal", "a row 'individuals'"))
-    return rows
+    return iterate_rows(path)
 
 
 def _merge(sessions: list[Labels]) -> Labels:

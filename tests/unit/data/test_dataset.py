@@ -4,8 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch.utils.data import DataLoader
 
+from lightning_pose.data import dataset
 from lightning_pose.data.dataset import LabeledDataset, limit_training_rows, resize_image, split_rows
 from lightning_pose.types import Labels, Problem, Split, UserError
 
@@ -33,6 +35,15 @@ def test_more_training_frames_than_there_are_means_all(caplog: pytest.LogCapture
     assert "500" in caplog.text
     assert len(limit_training_rows(splits, 5, 0)) == 5
     assert len(limit_training_rows(splits, 0.5, 0)) == 8
+
+
+def test_workers_keep_no_more_images_together_than_one_process_does(tmp_path, monkeypatch) -> None:
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    labels = Labels(["a.png"] * 4, ["beak"], np.zeros((4, 1, 2)))
+    monkeypatch.setattr(dataset, "CACHE_BYTES", 9 * 32 * 32 * 3)
+    for workers, keeps in ((1, True), (2, True), (3, False)):
+        images = LabeledDataset(labels, tmp_path, 32, 32, workers=workers)
+        assert (images.image(0)[0] is images.image(0)[0]) == keeps
 
 
 def test_what_a_worker_cannot_read_is_told_as_without_workers(tmp_path) -> None:

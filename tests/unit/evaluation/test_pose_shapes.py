@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lightning_pose.evaluation import pose_shapes
 from lightning_pose.evaluation.pose_shapes import fit_shapes, shape_errors
 
 KEYPOINTS = 6
@@ -73,3 +74,12 @@ def test_too_few_labels_have_no_shapes(wrong) -> None:
     else:
         labelled[:] = np.nan
     assert fit_shapes(labelled) is None
+
+
+def test_a_long_film_is_fitted_in_parts_to_the_same_errors(shapes, monkeypatch) -> None:
+    film = poses(4, 100)
+    film[np.random.default_rng(5).random(film.shape[:2]) < 0.2] = np.nan
+    confidence = np.random.default_rng(6).random(film.shape[:2])
+    whole = shape_errors(film, confidence, shapes)
+    monkeypatch.setattr(pose_shapes, "POSES_AT_ONCE", 7)
+    np.testing.assert_allclose(shape_errors(film, confidence, shapes), whole, rtol=1e-9)

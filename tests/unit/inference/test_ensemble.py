@@ -126,7 +126,7 @@ def expected_of(paths, average):
 @pytest.mark.parametrize("variances", [True, False])
 @pytest.mark.parametrize("index", [range(37), range(1), [f"a/img{i}.png" for i in range(9)]])
 def test_files_hold_what_the_arrays_say_to_the_last_bit(tmp_path, monkeypatch, index, variances) -> None:
-    monkeypatch.setattr(table_blocks, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(table_blocks, "BLOCK_KEYPOINTS", 8 * len(NAMES))
     splits = None if isinstance(index, range) else ["train"] * 4 + ["test"] * 5
     paths = write_members(tmp_path, index, splits=splits)
     ensemble_files(paths, tmp_path / "new" / "ensemble.csv", Average.median, variances)
@@ -139,6 +139,14 @@ def test_files_hold_what_the_arrays_say_to_the_last_bit(tmp_path, monkeypatch, i
     if variances:
         np.testing.assert_array_equal(found.further["y_ens_var"], variance[..., 1])
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["ensemble.csv"]
+
+
+def test_blocks_of_many_keypoints_have_few_rows(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(table_blocks, "BLOCK_KEYPOINTS", 8 * len(NAMES))
+    [path] = write_members(tmp_path, range(37), count=1)
+    blocks = list(table_blocks.read_blocks(path, table_blocks.read_header(path)[0]))
+    assert [len(own) for own in blocks] == [8, 8, 8, 8, 5]
+    assert np.concatenate([own.frames for own in blocks]).tolist() == list(range(37))
 
 
 def test_a_member_that_tells_no_sets_hides_not_those_of_the_others(tmp_path, caplog) -> None:
@@ -227,7 +235,7 @@ def broken(folder, wrong):
     ],
 )
 def test_members_that_do_not_fit_are_named_in_one_line(tmp_path, monkeypatch, capsys, wrong, message) -> None:
-    monkeypatch.setattr(table_blocks, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(table_blocks, "BLOCK_KEYPOINTS", 8 * len(NAMES))
     paths = broken(tmp_path, wrong)
     if wrong == "1e999":
         text = paths[-1].read_text()

@@ -1,5 +1,6 @@
 """Writing and reading back changes nothing; broken cells are named."""
 
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -236,6 +237,19 @@ def test_further_columns_of_ensembles_and_smoothers_read_back_exactly(tmp_path, 
     np.testing.assert_array_equal(back.keypoints_px, predictions.keypoints_px)
     coords = pd.read_csv(tmp_path / "a.csv", header=[0, 1, 2], index_col=0).columns.get_level_values(2)
     assert list(coords[: len(coords) // 2]) == ["x", "y", "likelihood", *names]
+
+
+def test_a_long_table_is_not_held_as_text(tmp_path):
+    keypoints_px = np.random.default_rng(0).random((2000, 100, 2))
+    names = [f"k{number}" for number in range(100)]
+    write_labels(Labels([f"img{row}.png" for row in range(2000)], names, keypoints_px), tmp_path / "a.csv")
+    tracemalloc.start()
+    try:
+        assert (read_labels(tmp_path / "a.csv").keypoints_px == keypoints_px).all()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * keypoints_px.nbytes  # as text, it takes nine times as much
 
 
 def test_columns_in_another_order_are_named(tmp_path):
