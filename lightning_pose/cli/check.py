@@ -18,7 +18,11 @@ def run(args: argparse.Namespace) -> None:
     """Check."""
     from lightning_pose.config import find_config, load_config
     from lightning_pose.data.check import check_dataset
-    from lightning_pose.data.check_settings import check_training_settings, check_videos_of_config
+    from lightning_pose.data.check_settings import (
+        check_keypoints_of_config,
+        check_training_settings,
+        check_videos_of_config,
+    )
     from lightning_pose.data.frame_labels import labels_path
     from lightning_pose.io.labels import read_labels
     from lightning_pose.settings import takes_context
@@ -33,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
     context = takes_context(settings.model.model_type)
     problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names, context)
     problems += check_videos_of_config(settings)
+    problems += check_keypoints_of_config(settings, csv_files[0], str(config))
     if problems:
         raise UserError(problems)
     for path in csv_files:
