@@ -20,6 +20,7 @@ def run(args: argparse.Namespace) -> None:
     from lightning_pose.data.check import check_dataset
     from lightning_pose.data.check_settings import (
         check_backbones_of_workflow,
+        check_keypoints_of_config,
         check_training_settings,
         check_videos_of_config,
     )
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
     context = takes_context(settings.model.model_type)
     problems += check_dataset(data_dir, csv_files, settings.data.keypoint_names, context)
     problems += check_videos_of_config(settings)
+    problems += check_keypoints_of_config(settings, csv_files[0], str(config))
     if problems:
         raise UserError(problems)
     for path in csv_files:

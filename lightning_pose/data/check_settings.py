@@ -10,10 +10,12 @@ from lightning_pose.backbone_names import backbone_problem
 from lightning_pose.config import KINDS, load_config
 from lightning_pose.data.augmentation import augmentation_of
 from lightning_pose.data.clips import find_clips
+from lightning_pose.geometry.boxes import MIN_KEYPOINTS
+from lightning_pose.io.labels import read_labels
 from lightning_pose.io.video import find_videos
 from lightning_pose.io.video_damage import check_videos
 from lightning_pose.settings import Settings
-from lightning_pose.settings_checks import is_remote
+from lightning_pose.settings_checks import impossible_values, is_remote
 from lightning_pose.sweep import models_of
 from lightning_pose.types import Problem, UserError
 
@@ -31,6 +33,30 @@ def check_videos_of_config(settings: Settings) -> list[Problem]:
         except UserError as error:
             problems += error.problems
     return problems
+
+
+def check_keypoints_of_config(settings: Settings, labels_csv: Path, where: str) -> list[Problem]:
+    """Return what of loaded settings does not go with the keypoints of the labels.
+
+    Parameters
+    ----------
+    labels_csv : whose keypoints a config need not repeat; what is wrong with the file itself is not said.
+    where : the config file, for messages.
+    """
+    try:
+        keypoint_names = read_labels(labels_csv).keypoint_names
+    except UserError:
+        return []
+    workflow = settings.workflow
+    if settings.data.keypoint_names is None:
+        named = replace(settings, data=replace(settings.data, keypoint_names=keypoint_names))
+        if problems := impossible_values(named, where):
+            return problems
+    anchors = set(workflow.anchor_keypoints or keypoint_names)
+    if workflow.ind_csv and len(anchors) < MIN_KEYPOINTS and workflow.boxes.fixed_size is None:
+        expected = f"at least {MIN_KEYPOINTS}, since one has no span, or workflow.boxes.fixed_size"
+        return [Problem(f"{where}: workflow.anchor_keypoints", expected, ", ".join(anchors))]
+    return []
 
 
 def check_training_settings(settings: Settings, where: str) -> list[Problem]:

@@ -73,7 +73,7 @@ def _keypoints(axis: Axes, qa: CropQa) -> None:
     axis.barh(places, outside, color=OUTSIDE_COLOR, label="outside")
     axis.barh(places, near, left=outside, color=NEAR_COLOR, label=f"within {100 * BORDER:g} % of the border")
     axis.set_yticks(places, qa.keypoint_names, fontsize=8 if len(known) > 12 else 9)
-    axis.invert_yaxis()
+    axis.set_ylim(1.2 * len(known) - 0.5, -0.5)  # from above, with room for the legend below the last bar
     axis.set_xlim(0, max(1.0, 1.25 * float((outside + near).max(initial=0))))
     axis.set_xlabel("% of a keypoint's frames")
     axis.legend(fontsize=8, loc="lower right")
@@ -106,7 +106,7 @@ def _ratios(axis: Axes, qa: CropQa, crop_ratio: float | None) -> None:
     axis.axvline(usual, color="black", linewidth=1, label=f"median {usual:.2f}")
     if crop_ratio is not None:
         axis.axvline(crop_ratio, color=GREY, linestyle="--", linewidth=1, label=f"asked for {crop_ratio:g}")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, frameon=True, framealpha=0.9, edgecolor="none")  # over the lines
 
 
 def _confidence(axis: Axes, qa: CropQa) -> None:
@@ -140,6 +140,7 @@ def _margins(axis: Axes, qa: CropQa) -> None:
         )  # fmt: skip
     axis.axhline(0, color=OUTSIDE_COLOR, linewidth=1)
     axis.axhline(BORDER, color=NEAR_COLOR, linewidth=1, linestyle="--")
+    axis.margins(y=0.2)  # room for the legend
     axis.legend(fontsize=8, markerscale=2, loc="upper right")
 
 

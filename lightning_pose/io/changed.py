@@ -55,6 +55,11 @@ def check_unchanged(path: str | Path) -> None:
     )  # fmt: skip
 
 
+def is_as_written(path: Path) -> bool:
+    """Say whether ``provenance.json`` tells of a file, and it is as its command wrote it."""
+    return _told(path.parent).get(path.name, {}).get("sha256") == sha256(path)
+
+
 def have_looked_into(path: str | Path) -> None:
     """Give a file that turned out damaged the present time, by which Snakemake finds it when it starts."""
     with suppress(OSError):

@@ -161,6 +161,19 @@ def test_the_crops_of_labelled_sets_and_videos_are_looked_at(squares) -> None:
     assert "rule check_labelled_crops:" in output and "rule check_video_crops:" not in output
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("anchors", [[], ["cross", "square"]])
+def test_what_was_asked_of_boxes_is_shown_where_it_is_what_is_measured(squares, anchors) -> None:
+    config = squares / "config" / "squares.yaml"
+    text = config.read_text()
+    assert "anchor_keypoints: []" in text
+    config.write_text(text.replace("anchor_keypoints: []", f"anchor_keypoints: {anchors}"))
+    commands = [
+        line for line in would_run(squares, "crop_qa_squares").splitlines() if "litpose crop_qa" in line
+    ]
+    assert commands and all(("--crop_ratio" in command) is not bool(anchors) for command in commands)
+
+
 def assert_measured_by_the_columns_at_hand(folder: Path, film: Path, config: Path) -> None:
     """Name columns for the PCA errors after the training, which does not depend on them."""
     text = config.read_text()

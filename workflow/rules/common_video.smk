@@ -231,10 +231,11 @@ def video_frames(wildcards, input):
 
 
 def checked_boxes(wildcards):
-    """What boxes were asked to be, as options of `litpose crop_qa`."""
-    own = settings(wildcards.dataset).workflow.boxes
-    ratio = ["--crop_ratio", wildcards.ratio] if own.fixed_size is None else []
-    return [*ratio, "--min_confidence", str(own.min_confidence)]
+    """What boxes were asked to be over the span of all keypoints, as options of `litpose crop_qa`."""
+    own = settings(wildcards.dataset).workflow
+    by_all = own.boxes.fixed_size is None and not own.anchor_keypoints
+    ratio = ["--crop_ratio", wildcards.ratio] if by_all else []
+    return [*ratio, "--min_confidence", str(own.boxes.min_confidence)]
 
 
 def crop_qa_targets(wildcards):

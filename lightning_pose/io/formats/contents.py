@@ -105,6 +105,32 @@ def occluded(labels: Labels) -> int:
     return 0 if labels.visible is None else int((labels.visible == Visibility.OCCLUDED).sum())
 
 
+def refuse_to_lose(there: Mapping[Path, Labels], brought: Labels) -> None:
+    """Refuse to write over files whose labels, which people may have made, are not among those to be written.
+
+    Raises
+    ------
+    UserError
+        For each such file.
+    """
+    own = _labelled(brought)
+    lost = {path: sorted({image for image, _ in _labelled(labels) - own}) for path, labels in there.items()}
+    expected = "no labels but those to be written (give another folder)"
+    problems = [
+        Problem(str(path), expected, f"{len(images)} labelled frames that would be lost, such as {images[0]}")
+        for path, images in lost.items()
+        if images
+    ]
+    if problems:
+        raise UserError(problems)
+
+
+def _labelled(labels: Labels) -> set[tuple[str, str]]:
+    """Return image and keypoint of each label."""
+    rows, columns = np.nonzero(np.isfinite(labels.keypoints_px).all(axis=-1))
+    return {(labels.image_paths[n], labels.keypoint_names[k]) for n, k in zip(rows, columns, strict=True)}
+
+
 def say_what_is_left(poses: Labels | Predictions, path: Path, tool: str) -> None:
     """Name what a tool's files have no place for; those of COCO have for all but further columns."""
     left = []

@@ -5,14 +5,17 @@ from __future__ import annotations
 import filecmp
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from lightning_pose.io.changed import is_as_written
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.formats.contents import Contents, ImageSource, stays_inside
+from lightning_pose.io.formats.contents import Contents, ImageSource, refuse_to_lose, stays_inside
 from lightning_pose.io.images import is_inside
-from lightning_pose.io.labels import write_labels
+from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.types import Labels, Predictions, Problem, UserError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +38,8 @@ def write_data_folder(
     Raises
     ------
     UserError
-        If there are predictions, an image is missing, or a path leaves the folder.
+        If there are predictions, an image is missing, a path leaves the folder, or labels of the folder that
+        no command wrote would be lost.
     """
     if isinstance(contents.poses, Predictions):
         raise UserError(Problem(str(output_dir), "a .csv file, since these are predictions", "a folder"))
@@ -43,6 +47,8 @@ def write_data_folder(
     labels = with_images(contents.poses, contents, skip_missing)
     count = len(labels.image_paths)
     end = count if ood_start is None else _rows_before(ood_start, contents.poses, labels)
+    refuse_to_lose(_labels_of_people(output_dir), labels)
+    _warn_of_shared_sessions(labels, end)
     copy_images(labels, contents, output_dir)
     for video in contents.videos:
         _put(video, output_dir / "videos" / video.name)
@@ -65,6 +71,28 @@ def _rows_before(ood_start: int, whole: Labels, kept: Labels) -> int:
         found = f"{before} before it, {len(kept.image_paths) - before} from it on"
         raise UserError(Problem(f"--ood_start {ood_start}", "images on either side", found))
     return before
+
+
+def _labels_of_people(output_dir: Path) -> dict[Path, Labels]:
+    """Return the labels that are in a data folder, but for those that can be converted again."""
+    there: dict[Path, Labels] = {}
+    for path in (output_dir / IND_CSV, output_dir / OOD_CSV):
+        if path.is_file() and not is_as_written(path):
+            with suppress(UserError):  # no labels any more
+                there[path] = read_labels(path)
+    return there
+
+
+def _warn_of_shared_sessions(labels: Labels, end: int) -> None:
+    """Say which sessions have frames on both sides of the first frame of the OOD set; one alone must have."""
+    ind, ood = (Counter(str(PurePosixPath(path).parent) for path in part)
+                for part in (labels.image_paths[:end], labels.image_paths[end:]))  # fmt: skip
+    if len(ind | ood) > 1:
+        for session in sorted(set(ind) & set(ood)):
+            logger.warning(
+                "%s: %d frames in distribution and %d out of it: a session that models are trained on",
+                session, ind[session], ood[session],
+            )  # fmt: skip
 
 
 def with_images(labels: Labels, contents: Contents, skip_missing: bool) -> Labels:

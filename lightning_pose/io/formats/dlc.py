@@ -6,7 +6,7 @@ A project has ``labeled-data/<session>/CollectedData_<scorer>.csv``; its HDF5 fi
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,14 @@ import numpy as np
 
 from lightning_pose.io.extras import require
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.formats.contents import Contents, check_unique, rows_of, say_what_is_left, session_path
+from lightning_pose.io.formats.contents import (
+    Contents,
+    check_unique,
+    refuse_to_lose,
+    rows_of,
+    say_what_is_left,
+    session_path,
+)
 from lightning_pose.io.formats.data_folder import copy_images, take_rows, with_images, write_data_folder
 from lightning_pose.io.labels import parse_labels
 from lightning_pose.io.predictions import parse_predictions
@@ -97,7 +104,7 @@ def write_project(contents: Contents, project_dir: Path, skip_missing: bool = Fa
     Raises
     ------
     UserError
-        If there are predictions, or an image is missing.
+        If there are predictions, an image is missing, or labels that are there already would be lost.
     """
     if isinstance(contents.poses, Predictions):
         raise UserError(Problem(str(project_dir), "a .csv or .h5 file, for predictions", "a folder"))
@@ -107,16 +114,32 @@ def write_project(contents: Contents, project_dir: Path, skip_missing: bool = Fa
     say_what_is_left(labels, project_dir, "DeepLabCut")
     images = dict(zip(_session_paths(labels.image_paths, project_dir), labels.image_paths, strict=True))
     placed = replace(labels, image_paths=list(images))
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(placed.image_paths):
+        rows.setdefault(name.split("/")[1], []).append(row)
+    sessions = {
+        project_dir / "labeled-data" / session / f"CollectedData_{labels.scorer}": take_rows(placed, own)
+        for session, own in rows.items()
+    }
+    refuse_to_lose(_labels_there(sessions), placed)
     copy_images(
         placed, Contents(placed, {new: contents.images[old] for new, old in images.items()}), project_dir
     )
-    sessions: dict[str, list[int]] = {}
-    for row, name in enumerate(placed.image_paths):
-        sessions.setdefault(name.split("/")[1], []).append(row)
-    for session, rows in sessions.items():
+    for target, session_labels in sessions.items():
         for suffix in (".csv", ".h5"):
-            target = project_dir / "labeled-data" / session / f"CollectedData_{labels.scorer}{suffix}"
-            _write(take_rows(placed, rows), target)
+            _write(session_labels, target.with_name(target.name + suffix))
+
+
+def _labels_there(targets: Iterable[Path]) -> dict[Path, Labels]:
+    """Return the labels of the tables that are there, which are named without suffix."""
+    there: dict[Path, Labels] = {}
+    for target in targets:
+        csv, hdf5 = (target.with_name(target.name + suffix) for suffix in (".csv", ".h5"))
+        if csv.is_file():
+            there[csv] = parse_labels(csv, _plain_rows(csv))
+        elif hdf5.is_file() and isinstance(own := _from_hdf5(hdf5), Labels):
+            there[hdf5] = own
+    return there
 
 
 def write_dlc_table(poses: Labels | Predictions, path: Path) -> None:

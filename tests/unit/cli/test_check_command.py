@@ -12,10 +12,12 @@ from tests.unit.io.barcodes import write_codes
 
 @pytest.fixture
 def config(tmp_path):
+    """A data set of a single keypoint, which has no span that boxes could go by."""
     Image.new("L", (90, 90)).save(tmp_path / "a.png")
     write_labels(Labels(["a.png"], ["n"], np.ones((1, 1, 2))), tmp_path / "CollectedData.csv")
     path = tmp_path / "c.yaml"
-    path.write_text(f"data: {{data_dir: {tmp_path}, csv_file: CollectedData.csv, keypoint_names: [n]}}\n")
+    data = f"data: {{data_dir: {tmp_path}, csv_file: CollectedData.csv, keypoint_names: [n]}}"
+    path.write_text(f"{data}\nworkflow: {{boxes: {{fixed_size: 40}}}}\n")
     return path
 
 
@@ -74,3 +76,25 @@ def test_videos_of_the_config_are_looked_at(config, capsys, key):
     assert "film.mp4: expected a video, found unreadable or truncated" in capsys.readouterr().err
     assert main(["check", str(config), "--overrides", *only, f"{key}=[other.mp4]"]) == 2
     assert f"{key}: expected a video, here or in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ("workflow.anchor_keypoints=[nose,tial]", "anchor_keypoints: expected names of keypoint_names"),
+        ("data.skeleton=[[nose,tial]]", "data.skeleton: expected pairs of keypoint names"),
+        ("data.columns_for_singleview_pca=[0,2]", "expected keypoint numbers from 0 to 1"),
+        ("workflow.anchor_keypoints=[nose]", "expected at least 2, since one has no span, or workflow.boxes"),
+    ],
+)
+def test_settings_go_with_the_keypoints_of_the_labels(config, capsys, own, told):
+    labels = Labels(["a.png"], ["nose", "tail"], np.ones((1, 2, 2)))
+    write_labels(labels, config.parent / "CollectedData.csv")
+    here = [
+        "data.keypoint_names=null",
+        "workflow.ind_csv=CollectedData.csv",
+        "workflow.boxes.fixed_size=null",
+    ]
+    assert main(["check", str(config), "--overrides", *here]) == 0
+    assert main(["check", str(config), "--overrides", *here, own]) == 2
+    assert told in capsys.readouterr().err

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_pose.cli.main import main
+from lightning_pose.evaluation import crop_qa_plot
 from lightning_pose.evaluation.crop_qa import CropQa, find_flags, worst_first
 from lightning_pose.evaluation.crop_qa_plot import draw_crop_qa
 from lightning_pose.evaluation.crop_qa_sheet import TILE, draw_frame
@@ -109,6 +110,16 @@ def test_pages_are_drawn_of_whatever_there_is(tmp_path, keypoints, status) -> No
     first = paths[0].read_bytes()
     draw_crop_qa(qa, "two frames", paths, 1.8)
     assert paths[0].read_bytes() == first  # the same, byte for byte
+
+
+def test_the_legend_hides_no_bar(tmp_path, monkeypatch) -> None:
+    figures = []
+    monkeypatch.setattr(crop_qa_plot, "save_figure", lambda figure, *_: figures.append(figure))
+    draw_crop_qa(make([[[50.0, 50], [300, 60]]] * 2), "a tail that is always outside", [tmp_path / "qa.png"])
+    figures[0].draw_without_rendering()
+    axis = next(own for own in figures[0].axes if own.get_title(loc="left") == "keypoints that are amiss")
+    legend = axis.get_legend().get_window_extent()
+    assert not any(legend.overlaps(bar.get_window_extent()) for bar in axis.patches if bar.get_width())
 
 
 def test_a_frame_is_drawn_with_its_box_where_they_are() -> None:

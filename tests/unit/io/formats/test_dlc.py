@@ -131,6 +131,51 @@ def test_a_start_without_two_sets_to_write_is_refused(tmp_path, capsys):
     assert "--ood_start: expected a data folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kept", [".csv", ".h5"])
+def test_labels_in_a_project_are_not_written_over(tmp_path, capsys, kept):
+    project, labels = tmp_path / "project", tmp_path / "next" / "CollectedData.csv"
+    make_session(tmp_path / "next", "a", split_index=False)
+    os.replace(tmp_path / "next" / "labeled-data" / "a" / "CollectedData_s.csv", labels)
+    convert = ["convert", "litpose", str(labels), str(project), "--to", "dlc"]
+    assert main(convert) == 0 and main(convert) == 0  # the same labels again
+    (file,) = (project / "labeled-data" / "a").glob(f"*{kept}")
+    for other in {".csv", ".h5"} - {kept}:
+        file.with_suffix(other).unlink()
+    before = file.read_bytes()
+    first, *others = labels.read_text().splitlines()[3:]
+    labels.write_text("\n".join([",".join(head) for head in HEADS] + [f"{first.split(',')[0]},,", *others]))
+    capsys.readouterr()
+    assert main(convert) == 2
+    error = capsys.readouterr().err
+    assert file.name in error
+    assert "1 labelled frames that would be lost, such as labeled-data/a/img0000.png" in error
+    assert file.read_bytes() == before
+
+
+def test_labels_in_a_data_folder_are_not_written_over(tmp_path, capsys):
+    make_session(tmp_path / "all", "a", split_index=True)
+    make_session(tmp_path / "next", "b", split_index=True)
+    folder = tmp_path / "data"
+    convert = ["convert", "dlc", str(tmp_path / "next"), str(folder)]
+    assert main(["convert", "dlc", str(tmp_path / "all"), str(folder), "--ood_start", "2"]) == 0
+    assert main(convert) == 0 and not (folder / OOD_CSV).exists()  # the others can be converted again
+    with open(folder / IND_CSV, "a") as file:
+        file.write("labeled-data/b/img0009.png,4,5\n")  # labelled by hand
+    before = (folder / IND_CSV).read_bytes()
+    assert main(convert) == 2
+    assert f"{IND_CSV}: expected no labels but those to be written" in capsys.readouterr().err
+    assert (folder / IND_CSV).read_bytes() == before
+
+
+@pytest.mark.parametrize(("ood_start", "shared"), [("3", False), ("4", True)])
+def test_a_session_in_both_sets_is_told(tmp_path, capsys, ood_start, shared):
+    for session in "ab":
+        make_session(tmp_path, session, split_index=True)
+    assert main(["convert", "dlc", str(tmp_path), str(tmp_path / "data"), "--ood_start", ood_start]) == 0
+    told = "labeled-data/b: 1 frames in distribution and 2 out of it"
+    assert (told in capsys.readouterr().err) is shared
+
+
 @pytest.mark.skipif("OPENFIELD_DIR" not in os.environ, reason="OPENFIELD_DIR names no DeepLabCut project")
 def test_the_open_field_of_the_examples(tmp_path):
     """A real project: every frame is converted, nothing is wrong with it, and no frame is in both sets."""
