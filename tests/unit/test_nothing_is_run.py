@@ -182,7 +182,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("data: &a {b: {c: *a}}", "without circles"),
         ("[" * 5000, "a readable YAML file"),
         ("{a: " * 5000, "a readable YAML file"),
-        ("just text", "a known key"),
+        ("just text", "a mapping of sections"),
         ("3", "YAML"),
         ("a: \x00", "a readable YAML file"),
     ],

@@ -219,8 +219,8 @@ def test_frames_without_times_are_spaced_by_the_rate(films) -> None:
     assert facts.times_s == pytest.approx(np.arange(COUNT) / RATE)
 
 
-def test_frames_without_times_that_need_some_before_the_beginning_do_not_count(films, tmp_path) -> None:
-    content, path = films("h264.mpg").read_bytes(), tmp_path / "cut.mpg"
+def test_frames_without_times_that_need_some_before_the_beginning_do_not_count(tmp_path) -> None:
+    content, path = write_codes(tmp_path / "whole.mpg", COUNT, qp="5").read_bytes(), tmp_path / "cut.mpg"
     packs = [match.start() for match in re.finditer(b"\0\0\1\xba", content)]
     path.write_bytes(content[packs[1] :])
     with av.open(str(path)) as container:
