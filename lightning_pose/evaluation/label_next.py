@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
 from lightning_pose.io.files import write_atomic
-from lightning_pose.io.labels import write_labels
+from lightning_pose.io.labels import read_labels, write_labels
 from lightning_pose.io.video import open_video
 from lightning_pose.io.video_facts import probe_video
 from lightning_pose.types import Labels, Predictions, Problem, UserError
@@ -21,7 +23,12 @@ LEAST_NOVELTY = 0.1  # of a pose that was chosen before: it may still be the wor
 
 
 def select_frames(
-    expected: np.ndarray, keypoints_px: np.ndarray, times_s: np.ndarray, count: int, apart_s: float
+    expected: np.ndarray,
+    keypoints_px: np.ndarray,
+    times_s: np.ndarray,
+    count: int,
+    apart_s: float,
+    labelled: Collection[int] = (),
 ) -> list[int]:
     """Return the frames most worth labelling, the best first.
 
@@ -37,6 +44,7 @@ def select_frames(
     times_s : array, (N,)
     count : how many frames at most.
     apart_s : least time between two of them.
+    labelled : frames that are as if chosen before, and not returned.
     """
     known = np.isfinite(expected)
     total, number = np.where(known, expected, 0.0).sum(1), known.sum(1)
@@ -45,9 +53,13 @@ def select_frames(
     usual = float(np.sqrt((_unlikeness(poses, poses.mean(0)) ** 2).mean()))
     novelty = np.ones(len(worth))
     chosen: list[int] = []
-    while len(chosen) < count and np.isfinite(worth).any():
-        frame = int(np.argmax(worth * novelty))
-        chosen.append(frame)
+    before = sorted(labelled)
+    while before or (len(chosen) < count and np.isfinite(worth).any()):
+        if before:
+            frame = before.pop()
+        else:
+            frame = int(np.argmax(worth * novelty))
+            chosen.append(frame)
         if usual > 0:
             novelty = np.clip(_unlikeness(poses, poses[frame]) / usual, LEAST_NOVELTY, novelty)
         worth[np.abs(times_s - times_s[frame]) < apart_s] = -np.inf
@@ -72,6 +84,29 @@ def _unlikeness(poses: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.sqrt(((poses - other) ** 2).sum(-1).mean(-1))
 
 
+def labelled_frames(labels_csvs: Sequence[Path], video: Path, frame_count: int) -> set[int]:
+    """Return the frames of a video that labels CSVs have, as ``.../<video>/img<number>.png``.
+
+    Raises
+    ------
+    UserError
+        If a CSV has a frame that the video does not have, and so is of another one of its name.
+    """
+    found, problems = set(), []
+    for path in labels_csvs:
+        for name in map(PurePosixPath, read_labels(path).image_paths):
+            number = re.search(r"(\d+)$", name.stem)
+            if number is None or name.parent.name != video.stem:
+                continue
+            found.add(int(number[1]))
+            if int(number[1]) >= frame_count:
+                expected = f"a frame of {video}, which has {frame_count}"
+                problems.append(Problem(f"{path}, {name}", expected, number[1]))
+    if problems:
+        raise UserError(problems)
+    return found
+
+
 def export_frames(
     predictions: Predictions,
     expected: np.ndarray,
@@ -80,11 +115,13 @@ def export_frames(
     folder: Path,
     count: int,
     apart_s: float,
+    labels_csvs: Sequence[Path] = (),
 ) -> list[int]:
     """Write the frames most worth labelling as images, and a labels CSV with empty cells.
 
     The images are ``labeled-data/<video>/img<number>.png``, as DeepLabCut and Lightning Pose name them; the
-    labels CSV has them in the order of their worth.
+    labels CSV has them in the order of their worth. Those that `labels_csvs` have, by these names, are left
+    out, and count as chosen before.
 
     Raises
     ------
@@ -100,9 +137,13 @@ def export_frames(
         raise UserError(
             Problem(str(predictions_csv), f"a row for each of {facts.frame_count} frames of {video}", found)
         )
-    frames = select_frames(expected, predictions.keypoints_px, facts.times_s, count, apart_s)
+    labelled = labelled_frames(labels_csvs, video, facts.frame_count)
+    if labels_csvs:
+        logger.info("%s: %d frames have labels already", video, len(labelled))
+    frames = select_frames(expected, predictions.keypoints_px, facts.times_s, count, apart_s, labelled)
     if not frames:
-        raise UserError(Problem(str(predictions_csv), "frames with an expected error", "none"))
+        rest = f", {apart_s:g} s from those with labels" if labelled else ""
+        raise UserError(Problem(str(predictions_csv), f"frames with an expected error{rest}", "none"))
     if len(frames) < count:
         logger.warning("%s: %d frames that are %g s apart, not %d", video, len(frames), apart_s, count)
     names = {frame: f"labeled-data/{video.stem}/img{frame:08d}.png" for frame in frames}

@@ -91,9 +91,9 @@ def test_the_pca_error_counts_by_what_it_tells_of_errors() -> None:
     assert np.isfinite(calibrations[0].expected_error(gap)).all()
 
 
-def selected(expected, keypoints_px=None, count=4, apart_s=1.0):
+def selected(expected, keypoints_px=None, count=4, apart_s=1.0, labelled=()):
     poses = np.zeros((*expected.shape, 2)) if keypoints_px is None else keypoints_px
-    return select_frames(expected, poses, np.arange(len(expected)) / 10, count, apart_s)
+    return select_frames(expected, poses, np.arange(len(expected)) / 10, count, apart_s, labelled)
 
 
 def test_no_second_is_labelled_twice() -> None:
@@ -104,6 +104,17 @@ def test_no_second_is_labelled_twice() -> None:
     assert min(abs(a - b) for a in frames for b in frames if a != b) >= 10
     assert 81 not in selected(expected, count=100, apart_s=0.0)
     assert selected(np.full((3, 2), NAN)) == []
+
+
+def test_frames_with_labels_are_as_if_chosen_before() -> None:
+    expected = np.ones((100, 2))
+    expected[40:45], expected[80] = 9.0, 5.0
+    assert selected(expected, count=1, labelled={35, 99}) == [80]
+    assert selected(expected, labelled=range(100)) == []
+    poses = np.zeros((100, 2, 2))
+    poses[40:45, 1], poses[80, 1], poses[10, 1] = 30.0, 20.0, 30.0
+    assert selected(expected, poses, count=1) == [40]
+    assert selected(expected, poses, count=1, labelled={10}) == [80]
 
 
 def test_poses_that_were_chosen_are_not_chosen_again_while_there_are_others() -> None:
@@ -193,7 +204,7 @@ def write_video_predictions(folder, frames):
     return predictions
 
 
-def test_from_labelled_frames_to_the_frames_to_label_next(tmp_path) -> None:
+def test_from_labelled_frames_to_the_frames_to_label_next(tmp_path, capsys) -> None:
     calibration = calibrated(tmp_path)
     coverage = json.loads(calibration.read_text())["held_out_coverage"]
     assert set(coverage) == {"InD", "OOD", "all"}
@@ -222,6 +233,18 @@ def test_from_labelled_frames_to_the_frames_to_label_next(tmp_path) -> None:
         with Image.open(folder / name) as image:
             assert image.format == "PNG"
     assert main([*command, *options]) == 2  # labels may be in there by now
+    options[options.index(str(folder))] = str(tmp_path / "later")
+    options[options.index("0.3")] = "0.1"
+    assert main([*command, *options, "--labels", str(folder / "CollectedData.csv")]) == 0
+    later = [
+        int(Path(name).stem[3:]) for name in read_labels(tmp_path / "later" / "CollectedData.csv").image_paths
+    ]
+    before = [int(Path(name).stem[3:]) for name in labels.image_paths]
+    assert later and min(abs(a - b) for a in later for b in before) >= 3  # 0.1 s at 30 frames/s
+    write_labels(Labels(["elsewhere/film/img0040.png"], NAMES, np.zeros((1, 3, 2))), tmp_path / "other.csv")
+    options[options.index(str(tmp_path / "later"))] = str(tmp_path / "never")
+    assert main([*command, *options, "--labels", str(tmp_path / "other.csv")]) == 2
+    assert "img0040.png: expected a frame of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("apart", ["nan", "inf", "-1"])
