@@ -23,6 +23,21 @@ from lightning_pose.machine import cache_dir
 PACKAGE = "lightning_pose"
 ROOT = Path(__file__).parent
 
+# what steps are told by parameters or arguments, and trainings by their settings
+SETTINGS_CODE = tuple(
+    f"lightning_pose.{name}" for name in ("config", "settings", "settings_checks", "yaml_bombs")
+)
+# what a training shows on its way makes no other weights
+SHOWN_CODE = tuple(f"lightning_pose.training.callbacks.{name}" for name in ("curves", "progress"))
+# run where there are losses on unlabelled video, as is what only these import
+VIDEO_LOSSES_CODE = ("lightning_pose.training.unsupervised", "lightning_pose.data.unlabeled")
+
+
+def training_fingerprint(has_video_losses: bool) -> str:
+    """Return the checksum of the code that a training's weights depend on."""
+    not_run = () if has_video_losses else VIDEO_LOSSES_CODE
+    return fingerprint("lightning_pose.training.fit", *SETTINGS_CODE, *SHOWN_CODE, *not_run)
+
 
 @cache
 def fingerprint(module: str, *left_out: str) -> str:

@@ -22,7 +22,6 @@ from pathlib import Path
 from lightning_pose.cli.options import is_video
 
 DEFAULT_SIZE = "256x256"
-BOXES_FILE = "bbox.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +97,7 @@ def _crop_of_model(args: argparse.Namespace) -> None:
     from lightning_pose.data.clips import find_video_boxes
     from lightning_pose.data.crop_video import crop_video
     from lightning_pose.data.crops import crop_labeled_images, find_image_boxes
+    from lightning_pose.io.crop_manifest import BOXES_FILE
 
     videos = [path for path in args.input_path if is_video(path)]
     csv_files = [path for path in args.input_path if path not in videos]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 METHODS = ("median",)
-BOXES_FILE, METADATA = "bbox.csv", "metadata.json"
+METADATA = "metadata.json"
 FIRST_ROW = 2  # of a bounding-box CSV, as an editor counts
 
 
@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _find(bbox_dir: Path) -> list[Path]:
     """Return the CSVs of a folder that may be boxes of videos; hidden files are none."""
+    from lightning_pose.io.crop_manifest import BOXES_FILE
     from lightning_pose.types import Problem, UserError
 
     if not bbox_dir.is_dir():

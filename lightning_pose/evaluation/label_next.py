@@ -52,18 +52,20 @@ def select_frames(
     poses = _poses(keypoints_px)
     usual = float(np.sqrt((_unlikeness(poses, poses.mean(0)) ** 2).mean()))
     novelty = np.ones(len(worth))
-    chosen: list[int] = []
-    before = sorted(labelled)
-    while before or (len(chosen) < count and np.isfinite(worth).any()):
-        if before:
-            frame = before.pop()
-        else:
-            frame = int(np.argmax(worth * novelty))
-            chosen.append(frame)
+
+    def leave_out(frame: int) -> None:
+        nonlocal novelty
         if usual > 0:
             novelty = np.clip(_unlikeness(poses, poses[frame]) / usual, LEAST_NOVELTY, novelty)
         worth[np.abs(times_s - times_s[frame]) < apart_s] = -np.inf
         worth[frame] = -np.inf
+
+    for frame in labelled:
+        leave_out(frame)
+    chosen: list[int] = []
+    while len(chosen) < count and np.isfinite(worth).any():
+        chosen.append(int(np.argmax(worth * novelty)))
+        leave_out(chosen[-1])
     return chosen
 
 

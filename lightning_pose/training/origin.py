@@ -12,7 +12,7 @@ import torch
 
 from lightning_pose.data.clips import find_video_boxes
 from lightning_pose.data.context import find_context
-from lightning_pose.fingerprint import fingerprint
+from lightning_pose.fingerprint import training_fingerprint
 from lightning_pose.io.video import find_videos
 from lightning_pose.models.build import trained_weights
 from lightning_pose.settings import Settings, takes_context
@@ -25,13 +25,6 @@ WITHOUT_INFLUENCE = (
     "training.ckpt_every_n_epochs", "training.checkpoint_every_s", "training.compile",
 )  # fmt: skip
 OF_VIDEO_LOSSES = ("data.mirrored_column_matches", "data.columns_for_singleview_pca")  # and of metrics
-CODE_WITHOUT_INFLUENCE = tuple(
-    f"lightning_pose.{name}"
-    for name in ("config", "settings", "settings_checks", "yaml_bombs", "training.callbacks.curves",
-                 "training.callbacks.progress")
-)  # fmt: skip
-# and what only these import: run where there are losses on unlabelled video
-CODE_OF_VIDEO_LOSSES = ("lightning_pose.training.unsupervised", "lightning_pose.data.unlabeled")
 
 
 def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, str]:
@@ -53,8 +46,7 @@ def origin_of(settings: Settings, labels: Labels, image_dir: Path) -> dict[str, 
         found["unlabelled videos"] = _digest(*(_stamp(path) for path in _videos(settings)))
     starts = (settings.model.backbone_checkpoint, settings.model.checkpoint)
     found["first weights"] = _digest(*(_stamp(trained_weights(Path(path))) for path in starts if path))
-    not_run = () if sees_video else CODE_OF_VIDEO_LOSSES
-    found["code"] = fingerprint("lightning_pose.training.fit", *CODE_WITHOUT_INFLUENCE, *not_run)
+    found["code"] = training_fingerprint(sees_video)
     found["version of torch"] = str(torch.__version__)
     return found
 

@@ -13,7 +13,12 @@ sys.path.insert(0, workflow.basedir)
 from lightning_pose.cli.options import join_names
 from lightning_pose.config import load_config, override
 from lightning_pose.data.context import existing_context
-from lightning_pose.fingerprint import files_fingerprint, fingerprint
+from lightning_pose.fingerprint import (
+    SETTINGS_CODE,
+    files_fingerprint,
+    fingerprint,
+    training_fingerprint,
+)
 from lightning_pose.io.changed import (
     PROVENANCE_FILE,
     REFUSED_IN,
@@ -60,20 +65,6 @@ TRAINING_CORES, CROPPING_CORES, LABELING_CORES = 4, 8, 2
 ON_CLUSTER = workflow.nodes is not None or workflow.remote_exec
 if ON_CLUSTER:
     CORES = CROPPING_CORES
-# not in the fingerprints of steps whose settings are in their parameters or arguments
-SETTINGS_CODE = tuple(
-    f"lightning_pose.{name}"
-    for name in ("config", "settings", "settings_checks", "yaml_bombs")
-)
-# what a training shows on its way makes no other weights
-SHOWN_CODE = tuple(
-    f"lightning_pose.training.callbacks.{name}" for name in ("curves", "progress")
-)
-# run where there are losses on unlabelled video, as is what only these import
-VIDEO_LOSSES_CODE = (
-    "lightning_pose.training.unsupervised",
-    "lightning_pose.data.unlabeled",
-)
 PREDICT_CODE = [
     fingerprint(f"lightning_pose.{module}", *SETTINGS_CODE)
     for module in ("inference.predict", "io.predictions")
@@ -331,10 +322,7 @@ def training_params(wildcards, kind):
 def train_code(wildcards, kind):
     """The code of a training."""
     model = training_settings(wildcards.dataset, kind, wildcards.variant).model
-    not_run = () if model.losses_to_use else VIDEO_LOSSES_CODE
-    return fingerprint(
-        "lightning_pose.training.fit", *SETTINGS_CODE, *SHOWN_CODE, *not_run
-    )
+    return training_fingerprint(bool(model.losses_to_use))
 
 
 def first_weights(wildcards, kind):
